@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Inside of the daemon: daemon.c lives through events, daemon-round.c decides when to look, and
+ * looks.
+ */
+#pragma once
+
+#include "daemon.h"
+#include "mirror.h"
+#include "os/mounts.h"
+#include "os/watch.h"
+#include "round.h"
+#include "settle.h"
+
+#include <systemd/sd-event.h>
+
+struct daemon {
+        struct report *report;
+        const struct daemon_options *options;
+        struct mirror mirror;
+        struct settle settle;
+        struct round *round;
+        struct watch *watch;
+        struct mounts_monitor *monitor;
+        sd_event *event;
+        sd_event_source *settle_timer, *retry_timer, *rescan_timer;
+        unsigned flags; /* of the next round */
+        bool again;     /* a target came while a round was active */
+        bool stopping;
+        unsigned stop_rounds; /* rounds since SIGTERM */
+        bool busy;            /* the watchdog is armed */
+        uint64_t status_sent;
+        uint64_t steps; /* told so far */
+};
+
+extern const struct round_hooks daemon_round_hooks;
+
+void daemon_send_status(struct daemon *d);
+
+/* Finds out what is in scope, and watches it. 0 or < 0. */
+_must_check_ int daemon_watch_scope(struct daemon *d);
+
+/* Reads all events that are queued. 0 or < 0. */
+_must_check_ int daemon_drain_watch(struct daemon *d);
+
+/* Timers; they follow the settings and what has changed. 0 or < 0. */
+_must_check_ int daemon_make_timers(struct daemon *d);
+_must_check_ int daemon_arm_settle(struct daemon *d);
+_must_check_ int daemon_arm_rescan(struct daemon *d);
+
+/* Begins a round now, with all that has changed. 0, or < 0. */
+_must_check_ int daemon_begin_round(struct daemon *d);
+
+/* After SIGTERM: one more round if something is pending, else the end. */
+_must_check_ int daemon_stop_if_through(struct daemon *d);
+
+/* ROOT is not what it was: no more writing, and the end. */
+_must_check_ int daemon_lose_source(struct daemon *d);

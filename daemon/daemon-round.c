@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * When to look, and what follows from a look.
+ *
+ * Events are hints: they say which paths to look at (settle), which must be compared by content
+ * whatever their time stamps say (distrust), and which were seen to go (witness). The round finds
+ * out the rest by itself.
+ */
+#include "daemon-internal.h"
+
+#include "base/timespan.h"
+#include "core/plan.h"
+#include "os/tree.h"
+#include "status.h"
+#include "waiter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#define STOP_ROUNDS_MAX 3
+#define STATUS_INTERVAL (500 * USEC_PER_MSEC)
+
+/* ---- What the world is told ---- */
+
+static void send_status(struct daemon *d, const struct round_progress *progress) {
+        _cleanup_buf_ struct buf text = BUF_INIT;
+
+        if (d->options->mode == DAEMON_SERVE && status_format(&text, &d->mirror, progress) == 0)
+                report_status(d->report, buf_string(&text));
+        d->status_sent = waiter_now();
+}
+
+void daemon_send_status(struct daemon *d) {
+        send_status(d, &(struct round_progress){ 0 });
+}
+
+/* The service manager's watchdog counts only while there is work, and is fed by its progress. */
+static void set_busy(struct daemon *d, bool busy) {
+        uint64_t usec = 0;
+
+        if (d->busy == busy || sd_watchdog_enabled(0, &usec) <= 0)
+                return;
+        d->busy = busy;
+        sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64 "%s", busy ? usec : 0, busy ? "\nWATCHDOG=1" : "");
+}
+
+static void on_progress(const struct round_progress *progress, void *userdata) {
+        struct daemon *d = userdata;
+        _cleanup_buf_ struct buf text = BUF_INIT;
+
+        if (d->busy)
+                sd_notify(0, "WATCHDOG=1");
+        if (progress->done > 0 && d->status_sent + STATUS_INTERVAL > waiter_now())
+                return;
+        send_status(d, progress);
+        if (progress->letter && report_on_terminal(d->report) &&
+            status_format_progress(&text, &d->mirror, progress) == 0)
+                report_progress(d->report, buf_string(&text));
+}
+
+static void print_size(uint64_t size) {
+        if (size >= 1000000)
+                printf(" (%" PRIu64 ".%" PRIu64 " MB)", size / 1000000, size / 100000 % 10);
+        else
+                printf(" (%" PRIu64 " bytes)", size);
+}
+
+static void on_step(char letter, const struct channel_message *step, void *userdata) {
+        struct daemon *d = userdata;
+        _cleanup_buf_ struct buf path = BUF_INIT;
+        static const char *const words[] = {
+                [STEP_UNLINK] = "remove",
+                [STEP_RMDIR] = "remove directory",
+                [STEP_MKDIR] = "make directory",
+                [STEP_PUT] = "write",
+        };
+        bool removal = step->kind == STEP_UNLINK || step->kind == STEP_RMDIR;
+
+        if (d->options->prune && !removal)
+                return;
+        if (buf_append_escaped(&path, step->path, strlen(step->path)) < 0)
+                return;
+        d->steps++;
+        report_progress(d->report, NULL);
+        printf("%s@%c: %s %s", d->mirror.config.root, letter, words[step->kind & 3],
+               buf_string(&path));
+        if (step->kind == STEP_PUT)
+                print_size(step->number);
+        printf("\n");
+}
+
+/* ---- What changed ---- */
+
+static int distrust(struct daemon *d, const char *path) {
+        int r = 0;
+
+        for (size_t i = 0; i < ROLES_MEMBERS && r == 0; i++)
+                r = target_distrust(&d->mirror.targets[i], path);
+        return r;
+}
+
+static int note_change(struct daemon *d, const char *path) {
+        int r;
+
+        r = distrust(d, path);
+        return r < 0 ? r : settle_add(&d->settle, path, waiter_now());
+}
+
+static int on_news(enum watch_news news, const char *path, int error, void *userdata) {
+        struct daemon *d = userdata;
+        struct message_args args = { .path = path, .error = error };
+        int r;
+
+        switch (news) {
+        case WATCH_REMOVED:
+                r = witness_add(&d->mirror.source.witness, path);
+                return r < 0 ? r : note_change(d, path);
+        case WATCH_DIRTY:
+        case WATCH_WRITING:
+                return note_change(d, path);
+        case WATCH_OVERFLOW:
+                report_message(d->report, MESSAGE_OVERFLOW, 0, args);
+                settle_add_all(&d->settle, waiter_now());
+                return distrust(d, "");
+        case WATCH_UNMOUNTED:
+                return 0; /* the mount table tells the same, and more */
+        case WATCH_LIMIT:
+                report_message(d->report, MESSAGE_WATCH_LIMIT, 0, args);
+                return 0;
+        case WATCH_ERROR:
+                report_message(d->report, MESSAGE_WATCH_ERROR, 0, args);
+                return 0;
+        }
+        return 0;
+}
+
+static int open_source(void *userdata) {
+        struct daemon *d = userdata;
+        int r, fd;
+
+        r = source_open(&d->mirror.source, &fd);
+        return r == 0 ? fd : r < 0 ? r : -ENODEV;
+}
+
+/* Sets watches on whatever has none. Nothing stays open on the ESP. */
+static int start_watch(struct daemon *d) {
+        _cleanup_close_ int root = -1;
+        int r;
+
+        r = source_open(&d->mirror.source, &root);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        return watch_start(d->watch, root, &d->mirror.source.scope, on_news, d);
+}
+
+/* After an overflow directories may be there that nobody watches. */
+int daemon_drain_watch(struct daemon *d) {
+        bool was_all = d->settle.all;
+        int r;
+
+        r = watch_drain(d->watch, open_source);
+        if (r == -ENODEV)
+                return 0;
+        if (r < 0)
+                return r;
+        return d->settle.all && !was_all ? start_watch(d) : 0;
+}
+
+static bool is_dirty(const char *path, void *userdata) {
+        struct daemon *d = userdata;
+
+        return daemon_drain_watch(d) < 0 || settle_covers(&d->settle, path);
+}
+
+static int later(const char *path, void *userdata) {
+        struct daemon *d = userdata;
+
+        return note_change(d, path);
+}
+
+/* ---- When to look ---- */
+
+static int set_timer(sd_event_source *timer, uint64_t when) {
+        int r;
+
+        if (when == 0)
+                return sd_event_source_set_enabled(timer, SD_EVENT_OFF);
+        r = sd_event_source_set_time(timer, when);
+        return r < 0 ? r : sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+int daemon_arm_settle(struct daemon *d) {
+        const struct config *config = &d->mirror.config;
+
+        if (round_is_active(d->round))
+                return set_timer(d->settle_timer, 0);
+        return set_timer(d->settle_timer,
+                         settle_due(&d->settle, config->debounce, config->max_delay));
+}
+
+int daemon_arm_rescan(struct daemon *d) {
+        uint64_t interval = d->mirror.config.rescan_interval;
+
+        return set_timer(d->rescan_timer,
+                         interval == TIMESPAN_INFINITY ? 0 : waiter_now() + interval);
+}
+
+/* A file that is being written is waited for: its writer's close comes as an event, and the delay
+ * has an end. */
+static bool is_being_written(struct daemon *d) {
+        _cleanup_close_ int root = -1;
+
+        if (d->settle.all || source_open(&d->mirror.source, &root) != 0)
+                return false;
+        for (size_t i = 0; i < d->settle.paths.paths.n; i++) {
+                _cleanup_close_ int fd =
+                        tree_openat(root, d->settle.paths.paths.items[i], O_RDONLY, 0);
+
+                if (fd >= 0 && tree_is_open_for_writing(fd))
+                        return true;
+        }
+        return false;
+}
+
+static int on_settle(sd_event_source *s, uint64_t usec _unused_, void *userdata) {
+        struct daemon *d = userdata;
+        uint64_t latest = d->settle.first + d->mirror.config.max_delay;
+
+        if (settle_is_empty(&d->settle) || round_is_active(d->round))
+                return 0;
+        if (waiter_now() < latest && is_being_written(d))
+                return set_timer(s, latest);
+        return daemon_begin_round(d);
+}
+
+static int on_retry(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
+        struct daemon *d = userdata;
+
+        return round_is_active(d->round) ? 0 : daemon_begin_round(d);
+}
+
+static int on_rescan(sd_event_source *s _unused_, uint64_t usec _unused_, void *userdata) {
+        struct daemon *d = userdata;
+        int r;
+
+        r = daemon_arm_rescan(d);
+        if (r < 0)
+                return r;
+        d->flags |= ROUND_ALL;
+        d->again = round_is_active(d->round);
+        return d->again ? 0 : daemon_begin_round(d);
+}
+
+int daemon_make_timers(struct daemon *d) {
+        struct {
+                sd_event_source **source;
+                sd_event_time_handler_t handler;
+        } timers[] = {
+                { &d->settle_timer, on_settle },
+                { &d->retry_timer, on_retry },
+                { &d->rescan_timer, on_rescan },
+        };
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(timers) && r >= 0; i++) {
+                r = sd_event_add_time(d->event, timers[i].source, CLOCK_MONOTONIC, 0, 1,
+                                      timers[i].handler, d);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(*timers[i].source, SD_EVENT_OFF);
+        }
+        return r < 0 ? r : 0;
+}
+
+/* ---- Rounds ---- */
+
+int daemon_lose_source(struct daemon *d) {
+        round_abort(d->round);
+        report_message(d->report, MESSAGE_BIND_LOST, 0, (struct message_args){ 0 });
+        return sd_event_exit(d->event, EXIT_LOST);
+}
+
+static bool all_in_sync(const struct daemon *d) {
+        for (char letter = 'a'; letter <= 'z'; letter++)
+                if (mirror_is_target(&d->mirror, letter) &&
+                    d->mirror.targets[letter - 'a'].state != TARGET_IN_SYNC)
+                        return false;
+        return true;
+}
+
+int daemon_stop_if_through(struct daemon *d) {
+        if (!d->stopping || round_is_active(d->round))
+                return 0;
+        if (!settle_is_empty(&d->settle) && d->stop_rounds < STOP_ROUNDS_MAX) {
+                d->stop_rounds++;
+                return daemon_begin_round(d);
+        }
+        if (!settle_is_empty(&d->settle))
+                report_message(d->report, MESSAGE_STOP_PENDING, 0,
+                               (struct message_args){ .other = "files were still being written" });
+        return sd_event_exit(d->event, EXIT_DONE);
+}
+
+static int end_single_round(struct daemon *d) {
+        bool done = all_in_sync(d) && report_all_problems(d->report) == 0;
+
+        if (d->options->mode == DAEMON_DIFF)
+                done = done && d->steps == 0;
+        return sd_event_exit(d->event, done ? EXIT_DONE : EXIT_HELD);
+}
+
+static int on_done(void *userdata) {
+        struct daemon *d = userdata;
+        int r;
+
+        set_busy(d, false);
+        report_progress(d->report, NULL);
+        daemon_send_status(d);
+        if (d->options->mode != DAEMON_SERVE)
+                return end_single_round(d);
+
+        if (all_in_sync(d))
+                witness_done(&d->mirror.source.witness);
+        malloc_trim(0);
+        if (d->again && !d->stopping) {
+                d->again = false;
+                return daemon_begin_round(d);
+        }
+        r = set_timer(d->retry_timer, round_next_retry(&d->mirror));
+        if (r >= 0)
+                r = daemon_arm_settle(d);
+        return r < 0 ? r : daemon_stop_if_through(d);
+}
+
+/* Another machine id or entry token is another scope: other directories matter. */
+int daemon_watch_scope(struct daemon *d) {
+        _cleanup_findings_ struct findings findings = FINDINGS_INIT;
+        bool changed = false;
+        int r;
+
+        r = source_identify(&d->mirror.source, &d->mirror.config, &changed, &findings);
+        if (r < 0 || !changed)
+                return r;
+        d->flags |= ROUND_ALL;
+        return start_watch(d);
+}
+
+int daemon_begin_round(struct daemon *d) {
+        struct settle settle = d->settle;
+        unsigned flags;
+        int r;
+
+        d->settle = (struct settle){ 0 };
+        r = daemon_watch_scope(d);
+        flags = d->flags | (settle.all ? ROUND_ALL : 0);
+        d->flags = 0;
+        set_busy(d, true);
+        if (r == 0)
+                r = round_start(d->round, flags, &settle.paths);
+        settle_done(&settle);
+        if (r == ROUND_LOST)
+                return daemon_lose_source(d);
+        return r == ROUND_HELD ? on_done(d) : r;
+}
+
+const struct round_hooks daemon_round_hooks = {
+        .is_dirty = is_dirty,
+        .later = later,
+        .progress = on_progress,
+        .step = on_step,
+        .done = on_done,
+};

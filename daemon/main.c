@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Arguments and verbs.
+ */
+#include "bind.h"
+#include "daemon.h"
+#include "os/mounts.h"
+#include "os/state.h"
+#include "report.h"
+#include "settings.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+struct arguments {
+        const char *verb;
+        const char *config_file;
+        bool prune;
+        bool yes;
+        bool help;
+        bool version;
+};
+
+static const char usage[] =
+        "bootsyncd [OPTIONS] [VERB]\n"
+        "\n"
+        "Keeps the EFI system partitions of a machine alike and bootable.\n"
+        "\n"
+        "Verbs:\n"
+        "  run         Bind the booted ESP to ROOT, watch it, and mirror every change\n"
+        "              to the other ESPs, until SIGTERM (the default)\n"
+        "  bind        Bind the booted ESP to ROOT, and end\n"
+        "  sync        Bring the other ESPs up to date once, and end\n"
+        "  diff        List what sync would do, and do nothing\n"
+        "\n"
+        "Options:\n"
+        "  -c --config FILE  Read FILE and FILE.d/*.conf instead of\n"
+        "                    /etc/bootsync/bootsync.conf and its .d\n"
+        "     --prune        sync: remove from the other ESPs what is not on ROOT, even\n"
+        "                    if nobody saw it go; asks first\n"
+        "  -y --yes          sync --prune: do not ask\n"
+        "  -h --help         Show this help\n"
+        "     --version      Show the version\n"
+        "\n"
+        "Exit status: 0 done, all is in sync; 1 something was held back or failed (diff:\n"
+        "there are differences); 2 usage; 69 ROOT is not bound any more; 75 another\n"
+        "bootsyncd is at work; 77 no permission; 78 the configuration is not usable.\n"
+        "See bootsyncd(8).\n";
+
+static int usage_error(const char *text, const char *word) {
+        fprintf(stderr, "bootsyncd: %s%s%s\nTry 'bootsyncd --help'.\n", text, word ? ": " : "",
+                word ? word : "");
+        return EXIT_USAGE;
+}
+
+/* 0, or EXIT_USAGE. */
+static int parse_arguments(int argc, char *argv[], struct arguments *ret_arguments) {
+        enum {
+                OPTION_PRUNE = 256,
+                OPTION_VERSION
+        };
+        static const struct option options[] = {
+                { "config", required_argument, NULL, 'c' },
+                { "prune", no_argument, NULL, OPTION_PRUNE },
+                { "yes", no_argument, NULL, 'y' },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, OPTION_VERSION },
+                { 0 },
+        };
+        struct arguments arguments = { .verb = "run" };
+        int option;
+
+        while ((option = getopt_long(argc, argv, "c:yh", options, NULL)) >= 0) {
+                if (option == 'c')
+                        arguments.config_file = optarg;
+                else if (option == 'y')
+                        arguments.yes = true;
+                else if (option == 'h')
+                        arguments.help = true;
+                else if (option == OPTION_PRUNE)
+                        arguments.prune = true;
+                else if (option == OPTION_VERSION)
+                        arguments.version = true;
+                else
+                        return EXIT_USAGE;
+        }
+        if (optind < argc)
+                arguments.verb = argv[optind++];
+        if (optind < argc)
+                return usage_error("one verb is enough", argv[optind]);
+        *ret_arguments = arguments;
+        return 0;
+}
+
+/* The service manager counts an unusable configuration and lack of permission by their statuses. */
+static int report_failure(struct report *report, const char *what, int r) {
+        report_fault(report, what, r);
+        return EXIT_HELD;
+}
+
+static int take_lock(struct report *report, int *ret_fd) {
+        pid_t holder = 0;
+        int r;
+
+        r = state_lock(STATE_RUN_DIRECTORY, ret_fd, &holder);
+        if (r == STATE_LOCKED) {
+                report_message(report, MESSAGE_LOCKED, 0,
+                               (struct message_args){ .number = (uint64_t) holder });
+                return EXIT_LOCKED;
+        }
+        if (r < 0) {
+                report_message(
+                        report, MESSAGE_LOCK_FAILED, 0,
+                        (struct message_args){ .path = STATE_RUN_DIRECTORY "/lock", .error = r });
+                return r == -EACCES || r == -EPERM ? EXIT_PERMISSION : EXIT_HELD;
+        }
+        return 0;
+}
+
+static int bind_exit(struct report *report, int r) {
+        if (r == BIND_FAILED)
+                return EXIT_HELD;
+        if (r == BIND_NO_PERMISSION)
+                return EXIT_PERMISSION;
+        return r < 0 ? report_failure(report, "The bind failed", r) : EXIT_DONE;
+}
+
+static int verb_run(struct report *report, struct config *config, const struct arguments *a) {
+        const struct daemon_options options = { .mode = DAEMON_SERVE,
+                                                .config_file = a->config_file };
+        _cleanup_close_ int lock = -1;
+        int r;
+
+        r = take_lock(report, &lock);
+        if (r == 0)
+                r = bind_exit(report, bind_root(report, config));
+        return r != 0 ? r : daemon_run(report, config, &options, NULL);
+}
+
+static int verb_bind(struct report *report, struct config *config,
+                     const struct arguments *a _unused_) {
+        return bind_exit(report, bind_root(report, config));
+}
+
+static int verb_diff(struct report *report, struct config *config,
+                     const struct arguments *a _unused_) {
+        const struct daemon_options options = { .mode = DAEMON_DIFF };
+
+        return daemon_run(report, config, &options, NULL);
+}
+
+static bool confirm(void) {
+        char answer[16];
+
+        printf("Remove all of this? [y/N] ");
+        fflush(stdout);
+        return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+/* Lists what --prune would remove, and asks. 0: go on; else an exit status. */
+static int ask_to_prune(struct report *report, const struct arguments *a) {
+        const struct daemon_options options = { .mode = DAEMON_DIFF, .prune = true };
+        _cleanup_config_ struct config config = { 0 };
+        uint64_t steps = 0;
+        int r;
+
+        r = settings_load(report, a->config_file, &config);
+        if (r != 0)
+                return r < 0 ? report_failure(report, "Settings", r) : EXIT_CONFIG;
+        r = daemon_run(report, &config, &options, &steps);
+        if (steps == 0) {
+                printf("There is nothing to prune.\n");
+                return r == EXIT_DONE || r == EXIT_HELD ? 0 : r;
+        }
+        if (a->yes || confirm())
+                return 0;
+        printf("Nothing was removed.\n");
+        return EXIT_HELD;
+}
+
+static int verb_sync(struct report *report, struct config *config, const struct arguments *a) {
+        const struct daemon_options options = { .mode = DAEMON_SYNC, .prune = a->prune };
+        _cleanup_close_ int lock = -1;
+        int r;
+
+        r = take_lock(report, &lock);
+        if (r == 0 && a->prune)
+                r = ask_to_prune(report, a);
+        return r != 0 ? r : daemon_run(report, config, &options, NULL);
+}
+
+struct verb {
+        const char *name;
+        int (*run)(struct report *report, struct config *config, const struct arguments *a);
+};
+
+static const struct verb *find_verb(const char *name) {
+        static const struct verb verbs[] = {
+                { "run", verb_run },
+                { "bind", verb_bind },
+                { "sync", verb_sync },
+                { "diff", verb_diff },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (strcmp(verbs[i].name, name) == 0)
+                        return &verbs[i];
+        return NULL;
+}
+
+/* The bind must be seen by everyone, so it is made where PID 1 lives, and the configuration is read
+ * there, too. */
+static int enter_host(struct report *report, const struct verb *verb) {
+        int r;
+
+        if (verb->run != verb_bind)
+                return 0;
+        r = mounts_join_init();
+        if (r == 0)
+                return 0;
+        report_fault(report, "The mount namespace of PID 1 cannot be joined", r);
+        return r == -EPERM || r == -EACCES ? EXIT_PERMISSION : EXIT_HELD;
+}
+
+static int run_verb(const struct verb *verb, const struct arguments *a) {
+        _cleanup_report_ struct report *report = NULL;
+        _cleanup_config_ struct config config = { 0 };
+        int r;
+
+        r = report_new("", &report);
+        if (r < 0) {
+                fprintf(stderr, "bootsyncd: %s\n", strerror(-r));
+                return EXIT_HELD;
+        }
+        if (geteuid() != 0) {
+                report_message(report, MESSAGE_NO_PERMISSION, 0, (struct message_args){ 0 });
+                return EXIT_PERMISSION;
+        }
+        r = enter_host(report, verb);
+        if (r != 0)
+                return r;
+        r = settings_load(report, a->config_file, &config);
+        if (r > 0) {
+                report_message(report, MESSAGE_CONFIG_REFUSED, 0, (struct message_args){ 0 });
+                return EXIT_CONFIG;
+        }
+        if (r == 0)
+                r = report_set_root(report, config.root);
+        if (r < 0)
+                return report_failure(report, "Settings", r);
+        report_set_level(report, (int) config.level);
+        return verb->run(report, &config, a);
+}
+
+int main(int argc, char *argv[]) {
+        struct arguments arguments;
+        const struct verb *verb;
+        int r;
+
+        r = parse_arguments(argc, argv, &arguments);
+        if (r != 0)
+                return r;
+        if (arguments.help || arguments.version) {
+                fputs(arguments.help ? usage : "bootsyncd " BOOTSYNC_VERSION "\n", stdout);
+                return EXIT_DONE;
+        }
+        verb = find_verb(arguments.verb);
+        if (!verb)
+                return usage_error("there is no such verb", arguments.verb);
+        if ((arguments.prune || arguments.yes) && strcmp(arguments.verb, "sync") != 0)
+                return usage_error("--prune and --yes go with sync", NULL);
+        return run_verb(verb, &arguments);
+}

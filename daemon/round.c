@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The daemon's half of a round. Workers do what may block; here is only bookkeeping, so that the
+ * daemon hears signals and events at any time.
+ *
+ * A worker that says nothing for ROUND_TICKS ticks is given up: it gets SIGKILL, which takes effect
+ * when its disk answers again, and its target is left alone until then.
+ */
+#include "round.h"
+
+#include "base/timespan.h"
+#include "core/guard.h"
+#include "core/plan.h"
+#include "waiter.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define TICK_USEC (5 * USEC_PER_SEC)
+#define PATIENCE_TICKS 12
+#define PATIENCE_TICKS_HURRIED 3
+
+#define RETRY_MIN (10 * USEC_PER_SEC)
+#define RETRY_DOUBLINGS_MAX 10
+
+/* States of single entries are found by the workers, but speak of the source. */
+#define TOPIC_ENTRIES '#'
+
+struct round {
+        sd_event *event;
+        struct mirror *mirror;
+        const struct round_hooks *hooks;
+        void *userdata;
+        bool active;
+        bool hurry;
+        bool planned; /* at least one worker came as far as to ask every entry */
+        unsigned flags;
+        struct round_progress progress;
+        /* the worker */
+        pid_t pid;
+        int channel;
+        unsigned ticks;
+        uint64_t started;
+        bool finished; /* result is valid */
+        struct channel_message result;
+        bool skipped;
+        char *buffer;
+        sd_event_source *channel_source, *child_source, *tick_source;
+        /* workers that were given up, by member */
+        sd_event_source *hung[ROLES_MEMBERS];
+};
+
+static int next_target(struct round *round);
+
+int round_new(sd_event *event, struct mirror *mirror, const struct round_hooks *hooks,
+              void *userdata, struct round **ret_round) {
+        struct round *round = calloc(1, sizeof(*round));
+
+        if (!round)
+                return -ENOMEM;
+        round->event = sd_event_ref(event);
+        round->mirror = mirror;
+        round->hooks = hooks;
+        round->userdata = userdata;
+        round->channel = -1;
+        *ret_round = round;
+        return 0;
+}
+
+static void forget_worker(struct round *round) {
+        round->channel_source = sd_event_source_disable_unref(round->channel_source);
+        round->child_source = sd_event_source_disable_unref(round->child_source);
+        round->tick_source = sd_event_source_disable_unref(round->tick_source);
+        if (round->channel >= 0)
+                close(round->channel);
+        round->channel = -1;
+        round->pid = 0;
+        round->buffer = (free(round->buffer), NULL);
+}
+
+void round_abort(struct round *round) {
+        if (round->pid > 0) {
+                struct target *target = mirror_target(round->mirror, round->progress.letter);
+
+                kill(round->pid, SIGKILL);
+                target->scanned = false;
+                mirror_set_state(target, TARGET_PENDING);
+        }
+        forget_worker(round);
+        round->active = false;
+        round->progress = (struct round_progress){ 0 };
+}
+
+struct round *round_free(struct round *round) {
+        if (!round)
+                return NULL;
+        round_abort(round);
+        for (size_t i = 0; i < ROLES_MEMBERS; i++)
+                sd_event_source_disable_unref(round->hung[i]);
+        sd_event_unref(round->event);
+        free(round);
+        return NULL;
+}
+
+bool round_is_active(const struct round *round) {
+        return round->active;
+}
+
+char round_working_on(const struct round *round) {
+        return round->active && round->pid > 0 ? round->progress.letter : 0;
+}
+
+void round_hurry(struct round *round) {
+        round->hurry = true;
+}
+
+/* ---- The end of a target ---- */
+
+static uint64_t retry_delay(const struct round *round, unsigned failures) {
+        uint64_t limit = round->mirror->config.rescan_interval, delay = RETRY_MIN;
+
+        for (unsigned i = 1; i < failures && i < RETRY_DOUBLINGS_MAX; i++)
+                delay *= 2;
+        return delay < limit ? delay : limit;
+}
+
+uint64_t round_next_retry(const struct mirror *mirror) {
+        uint64_t next = 0;
+
+        for (size_t i = 0; i < ROLES_MEMBERS; i++) {
+                uint64_t retry = mirror->targets[i].retry;
+
+                if (retry && mirror_is_target(mirror, mirror->targets[i].letter) &&
+                    (next == 0 || retry < next))
+                        next = retry;
+        }
+        return next;
+}
+
+static void set_failed(struct round *round, struct target *target, enum target_state state) {
+        target->failures++;
+        target->retry = waiter_now() + retry_delay(round, target->failures);
+        target->scanned = false;
+        mirror_set_state(target, state);
+}
+
+static int format_bytes(struct buf *buf, uint64_t bytes) {
+        if (bytes >= 1000000)
+                return buf_appendf(buf, "%" PRIu64 ".%" PRIu64 " MB", bytes / 1000000,
+                                   bytes / 100000 % 10);
+        return buf_appendf(buf, "%" PRIu64 " bytes", bytes);
+}
+
+static void report_mirrored(struct round *round, struct target *target, bool in_sync) {
+        const struct channel_message *result = &round->result;
+        uint64_t usec = waiter_now() - round->started;
+        _cleanup_buf_ struct buf text = BUF_INIT;
+        int r;
+
+        r = buf_appendf(&text, "mirrored %" PRIu64 " file%s (", result->put,
+                        result->put == 1 ? "" : "s");
+        if (r == 0)
+                r = format_bytes(&text, result->number);
+        if (r == 0)
+                r = buf_appendf(&text, " in %" PRIu64 ".%" PRIu64 " s), removed %" PRIu64 "; %s",
+                                usec / USEC_PER_SEC, usec / (USEC_PER_SEC / 10) % 10,
+                                result->removed, in_sync ? "in sync" : "not all is in sync");
+        if (r == 0)
+                report_message(round->mirror->report, MESSAGE_MIRRORED, target->letter,
+                               (struct message_args){ .other = buf_string(&text),
+                                                      .bytes = result->number,
+                                                      .usec = usec });
+}
+
+static void set_done(struct round *round, struct target *target) {
+        struct report *report = round->mirror->report;
+        bool in_sync = report_problems(report, target->letter) == 0 && !round->skipped;
+        bool was_in_sync = target->settled == TARGET_IN_SYNC;
+        bool wrote = round->result.put + round->result.removed > 0;
+
+        target->failures = 0;
+        target->retry = 0;
+        target->scanned = true;
+        strlist_done(&target->dirty);
+        if (wrote)
+                target->settled = TARGET_UNKNOWN; /* in sync, but since now */
+        mirror_set_state(target, in_sync          ? TARGET_IN_SYNC
+                                 : round->skipped ? TARGET_PENDING
+                                                  : TARGET_HELD);
+        if (round->flags & ROUND_DRY)
+                return;
+        if (wrote)
+                report_mirrored(round, target, in_sync);
+        else if (in_sync && !was_in_sync)
+                report_message(report, MESSAGE_IN_SYNC, target->letter, (struct message_args){ 0 });
+}
+
+static void take_result(struct round *round, struct target *target) {
+        struct report *report = round->mirror->report;
+
+        switch ((enum worker_outcome) round->result.kind) {
+        case WORKER_DONE:
+                report_end(report, target->letter);
+                round->planned = true;
+                set_done(round, target);
+                return;
+        case WORKER_HELD:
+                report_end(report, target->letter);
+                set_failed(round, target, TARGET_HELD);
+                return;
+        case WORKER_FAILED:
+                set_failed(round, target, TARGET_FAILED);
+                return;
+        case WORKER_STOPPED:
+                target->scanned = false;
+                mirror_set_state(target, TARGET_PENDING);
+                return;
+        }
+}
+
+static void report_death(struct round *round, struct target *target, const siginfo_t *si) {
+        _cleanup_buf_ struct buf text = BUF_INIT;
+        int r;
+
+        if (si->si_code == CLD_EXITED)
+                r = buf_appendf(&text, "status %d", si->si_status);
+        else
+                r = buf_appendf(&text, "%s", strsignal(si->si_status));
+        if (r == 0)
+                report_message(round->mirror->report, MESSAGE_WORKER_DIED, target->letter,
+                               (struct message_args){ .other = buf_string(&text) });
+}
+
+static void store_baseline(struct round *round, struct target *target) {
+        _cleanup_buf_ struct buf path = BUF_INIT;
+        int r;
+
+        if (round->flags & ROUND_DRY)
+                return;
+        r = target_store(target, round->mirror->source.uuid);
+        if (r < 0 && buf_appendf(&path, "/var/lib/bootsync/%s.base", target->uuid) == 0) {
+                const struct finding finding = { .kind = (enum finding_kind) MESSAGE_STATE_FAILED,
+                                                 .path = path.data,
+                                                 .other = (char *) "",
+                                                 .error = -r };
+
+                report_finding(round->mirror->report, TOPIC_ENTRIES, target->letter, &finding);
+        }
+}
+
+/* ---- Messages ---- */
+
+static int take_finding(struct round *round, struct target *target,
+                        const struct channel_message *message) {
+        const struct finding finding = { .kind = (enum finding_kind) message->kind,
+                                         .path = (char *) message->path,
+                                         .other = (char *) message->other,
+                                         .number = message->number,
+                                         .error = message->error };
+        bool of_source = finding_is_of_source(finding.kind);
+
+        report_finding(round->mirror->report, of_source ? TOPIC_ENTRIES : target->letter,
+                       target->letter, &finding);
+        return 0;
+}
+
+/* A record of a file that changed meanwhile proves nothing. */
+static int take_record(struct round *round, struct target *target,
+                       const struct channel_message *message) {
+        struct record record;
+
+        channel_to_record(message, &record);
+        record.racy |= round->hooks->is_dirty(record.key, round->userdata);
+        return target_note(target, &record);
+}
+
+static int answer_publish(struct round *round, const struct channel_message *message) {
+        bool dirty = round->hooks->is_dirty(message->path, round->userdata);
+
+        return channel_answer(round->channel, dirty ? 1 : 0);
+}
+
+static int take_message(struct round *round, const struct channel_message *message) {
+        struct target *target = mirror_target(round->mirror, round->progress.letter);
+
+        round->ticks = 0;
+        switch (message->type) {
+        case CHANNEL_PLAN:
+                round->progress.done = 0;
+                round->progress.total = message->number;
+                return 0;
+        case CHANNEL_PROGRESS:
+                round->progress.done += message->number;
+                round->hooks->progress(&round->progress, round->userdata);
+                return 0;
+        case CHANNEL_FINDING:
+                return take_finding(round, target, message);
+        case CHANNEL_STEP:
+                round->hooks->step(target->letter, message, round->userdata);
+                return 0;
+        case CHANNEL_ITEMS_RESET:
+                manifest_done(&target->manifest);
+                return 0;
+        case CHANNEL_ITEM:
+                return channel_to_item(message, &target->manifest);
+        case CHANNEL_ITEM_DROP:
+                manifest_drop(&target->manifest, message->path);
+                return 0;
+        case CHANNEL_RECORD:
+                return take_record(round, target, message);
+        case CHANNEL_RECORD_DROP:
+                return target_note_gone(target, message->path);
+        case CHANNEL_LATER:
+                round->skipped = true;
+                return round->hooks->later(message->path, round->userdata);
+        case CHANNEL_MAY_PUBLISH:
+                return answer_publish(round, message);
+        case CHANNEL_DONE:
+                round->finished = true;
+                round->result = *message;
+                return 0;
+        }
+        return -EBADMSG;
+}
+
+/* All that is there to read. CHANNEL_END, CHANNEL_EMPTY or < 0. */
+static int read_messages(struct round *round) {
+        for (;;) {
+                struct channel_message message;
+                int r;
+
+                r = channel_receive(round->channel, round->buffer, &message);
+                if (r == 0)
+                        r = take_message(round, &message);
+                if (r != 0)
+                        return r;
+        }
+}
+
+/* ---- Events ---- */
+
+static int on_channel(sd_event_source *s _unused_, int fd _unused_, uint32_t revents _unused_,
+                      void *userdata) {
+        struct round *round = userdata;
+        int r;
+
+        r = read_messages(round);
+        if (r == CHANNEL_END)
+                return sd_event_source_set_enabled(round->channel_source, SD_EVENT_OFF);
+        if (r < 0 && r != -EPIPE) {
+                report_fault(round->mirror->report, "What a worker says cannot be taken", r);
+                kill(round->pid, SIGKILL);
+                return sd_event_source_set_enabled(round->channel_source, SD_EVENT_OFF);
+        }
+        return 0;
+}
+
+static int on_child(sd_event_source *s _unused_, const siginfo_t *si, void *userdata) {
+        struct round *round = userdata;
+        struct target *target = mirror_target(round->mirror, round->progress.letter);
+        int r;
+
+        r = read_messages(round);
+        if (r < 0)
+                report_fault(round->mirror->report, "What a worker says cannot be taken", r);
+        if (round->finished) {
+                take_result(round, target);
+        } else {
+                report_death(round, target, si);
+                set_failed(round, target, TARGET_FAILED);
+        }
+        store_baseline(round, target);
+        forget_worker(round);
+        return next_target(round);
+}
+
+static int on_hung_child(sd_event_source *s, const siginfo_t *si _unused_, void *userdata) {
+        struct round *round = userdata;
+
+        for (size_t i = 0; i < ROLES_MEMBERS; i++) {
+                if (round->hung[i] != s)
+                        continue;
+                round->hung[i] = sd_event_source_disable_unref(round->hung[i]);
+                /* it answers again: try it as soon as possible */
+                round->mirror->targets[i].retry = waiter_now();
+                mirror_set_state(&round->mirror->targets[i], TARGET_FAILED);
+                round->hooks->progress(&round->progress, round->userdata);
+        }
+        return 0;
+}
+
+static int give_up(struct round *round) {
+        struct target *target = mirror_target(round->mirror, round->progress.letter);
+        size_t member = (size_t) (target->letter - 'a');
+        int r;
+
+        kill(round->pid, SIGKILL);
+        report_message(round->mirror->report, MESSAGE_TARGET_HUNG, target->letter,
+                       (struct message_args){ 0 });
+        set_failed(round, target, TARGET_HUNG);
+        target->retry = 0;
+        round->child_source = sd_event_source_disable_unref(round->child_source);
+        r = sd_event_add_child(round->event, &round->hung[member], round->pid, WEXITED,
+                               on_hung_child, round);
+        forget_worker(round);
+        return r < 0 ? r : next_target(round);
+}
+
+static int on_tick(sd_event_source *s, uint64_t usec, void *userdata) {
+        struct round *round = userdata;
+        int r;
+
+        round->ticks++;
+        if (round->ticks >= (round->hurry ? PATIENCE_TICKS_HURRIED : PATIENCE_TICKS))
+                return give_up(round);
+        round->hooks->progress(&round->progress, round->userdata);
+        r = sd_event_source_set_time(s, usec + TICK_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+/* ---- The run ---- */
+
+static int supervise(struct round *round) {
+        int r;
+
+        r = sd_event_add_io(round->event, &round->channel_source, round->channel, EPOLLIN,
+                            on_channel, round);
+        if (r >= 0)
+                r = sd_event_add_child(round->event, &round->child_source, round->pid, WEXITED,
+                                       on_child, round);
+        if (r >= 0)
+                r = sd_event_add_time_relative(round->event, &round->tick_source, CLOCK_MONOTONIC,
+                                               TICK_USEC, 0, on_tick, round);
+        return r < 0 ? r : 0;
+}
+
+static int start_worker(struct round *round, struct target *target) {
+        _cleanup_buf_ struct buf path = BUF_INIT;
+        struct worker_job job = {
+                .config = &round->mirror->config,
+                .source = &round->mirror->source,
+                .target = target,
+                .dry = (round->flags & ROUND_DRY) != 0,
+                .tell_steps = (round->flags & ROUND_TELL) != 0,
+                .prune = (round->flags & ROUND_PRUNE) != 0,
+        };
+        int r;
+
+        r = buf_appendf(&path, "%s@%c", round->mirror->config.root, target->letter);
+        if (r < 0)
+                return r;
+        job.target_path = buf_string(&path);
+        round->buffer = malloc(CHANNEL_SIZE_MAX);
+        if (!round->buffer)
+                return -ENOMEM;
+
+        report_begin(round->mirror->report, target->letter);
+        round->finished = round->skipped = false;
+        round->ticks = 0;
+        round->progress = (struct round_progress){ .letter = target->letter };
+        round->started = waiter_now();
+        r = worker_start(&job, &round->pid, &round->channel);
+        if (r < 0)
+                return r;
+        r = supervise(round);
+        if (r < 0)
+                return r;
+        mirror_set_state(target, TARGET_WORKING);
+        round->hooks->progress(&round->progress, round->userdata);
+        return 0;
+}
+
+static bool is_due(const struct round *round, const struct target *target) {
+        return mirror_is_target(round->mirror, target->letter) && target->state == TARGET_PENDING &&
+               !round->hung[target->letter - 'a'];
+}
+
+static int finish(struct round *round) {
+        round->active = false;
+        round->progress = (struct round_progress){ 0 };
+        if (round->planned)
+                report_end(round->mirror->report, TOPIC_ENTRIES);
+        return round->hooks->done(round->userdata);
+}
+
+static int next_target(struct round *round) {
+        char after = round->progress.letter;
+        int r;
+
+        for (size_t i = after ? (size_t) (after - 'a') + 1 : 0; i < ROLES_MEMBERS; i++) {
+                struct target *target = &round->mirror->targets[i];
+                _cleanup_findings_ struct findings findings = FINDINGS_INIT;
+
+                if (!is_due(round, target))
+                        continue;
+                r = guard_target(&round->mirror->roles, target->letter,
+                                 &round->mirror->config.file_systems, &findings);
+                if (r < 0)
+                        return r;
+                if (findings.n > 0) {
+                        report_begin(round->mirror->report, target->letter);
+                        report_finding(round->mirror->report, target->letter, target->letter,
+                                       &findings.items[0]);
+                        report_end(round->mirror->report, target->letter);
+                        mirror_set_state(target, TARGET_HELD);
+                        continue;
+                }
+                r = start_worker(round, target);
+                if (r == 0)
+                        return 0;
+                forget_worker(round);
+                report_fault(round->mirror->report, "A worker cannot be started", r);
+                set_failed(round, target, TARGET_FAILED);
+        }
+        return finish(round);
+}
+
+/* What changed on the source is looked at on every target, too. */
+static int mark_targets(struct round *round, const struct pathset *paths) {
+        uint64_t now = waiter_now();
+        int r = 0;
+
+        for (size_t i = 0; i < ROLES_MEMBERS; i++) {
+                struct target *target = &round->mirror->targets[i];
+                bool all = (round->flags & ROUND_ALL) != 0 || !target->scanned;
+
+                if (target->state == TARGET_MISSING || target->state == TARGET_UNKNOWN ||
+                    target->state == TARGET_HUNG)
+                        continue;
+                if (all) {
+                        target->scanned = false;
+                        strlist_done(&target->dirty);
+                }
+                for (size_t k = 0; k < paths->paths.n && !all && r == 0; k++)
+                        r = strlist_add(&target->dirty, paths->paths.items[k]);
+                if (all || paths->paths.n > 0 || (target->retry && target->retry <= now))
+                        mirror_set_state(target, TARGET_PENDING);
+        }
+        return r;
+}
+
+static int identify(struct round *round, struct findings *findings) {
+        bool changed = false;
+        int r;
+
+        r = source_identify(&round->mirror->source, &round->mirror->config, &changed, findings);
+        if (r == 0 && changed)
+                round->flags |= ROUND_ALL;
+        return r;
+}
+
+static int look_at_source(struct round *round, const struct pathset *paths,
+                          struct findings *findings) {
+        struct mirror *mirror = round->mirror;
+        int r = 0;
+
+        for (size_t i = 0; i < mirror->role_problems.n && r == 0; i++)
+                r = findings_add(findings, mirror->role_problems.items[i].kind,
+                                 mirror->role_problems.items[i].path,
+                                 mirror->role_problems.items[i].other, 0, 0);
+        if (r == 0 && findings->n == 0)
+                r = identify(round, findings);
+        if (r < 0 || findings->n > 0)
+                return r;
+        r = source_refresh(&mirror->source, (round->flags & ROUND_ALL) != 0, &paths->paths,
+                           findings);
+        if (r == SOURCE_LOST) {
+                r = findings_add(findings, FINDING_SOURCE_LOST, NULL, NULL, 0, 0);
+                return r < 0 ? r : ROUND_LOST;
+        }
+        return r;
+}
+
+/* Guards 1 to 6 stop everything; 7 and what is odd about single files does not. */
+static bool report_source(struct round *round, const struct findings *findings) {
+        bool held = false;
+
+        report_begin(round->mirror->report, REPORT_SOURCE);
+        for (size_t i = 0; i < findings->n; i++) {
+                enum finding_kind kind = findings->items[i].kind;
+
+                report_finding(round->mirror->report, REPORT_SOURCE, 0, &findings->items[i]);
+                held |= (finding_guard(kind) >= 1 && finding_guard(kind) <= 6) ||
+                        kind == FINDING_SOURCE_LOST;
+        }
+        report_end(round->mirror->report, REPORT_SOURCE);
+        return held;
+}
+
+int round_start(struct round *round, unsigned flags, const struct pathset *paths) {
+        _cleanup_findings_ struct findings findings = FINDINGS_INIT;
+        int r;
+        bool held;
+
+        round->flags = flags;
+        round->planned = false;
+        r = look_at_source(round, paths, &findings);
+        if (r < 0)
+                return r;
+        held = report_source(round, &findings);
+        if (r == ROUND_LOST)
+                return r;
+        r = mark_targets(round, paths);
+        if (r < 0 || held)
+                return r < 0 ? r : ROUND_HELD;
+
+        round->active = true;
+        report_begin(round->mirror->report, TOPIC_ENTRIES);
+        round->progress = (struct round_progress){ 0 };
+        return next_target(round);
+}
