@@ -40,6 +40,10 @@ void daemon_send_status(struct daemon *d);
 /* Finds out what is in scope, and watches it. 0 or < 0. */
 _must_check_ int daemon_watch_scope(struct daemon *d);
 
+/* The watches are gone with the mount that they were on: sets new ones, and trusts nothing that was
+ * known. MIRROR_CHANGED or < 0. */
+_must_check_ int daemon_watch_anew(struct daemon *d);
+
 /* Reads all events that are queued. 0 or < 0. */
 _must_check_ int daemon_drain_watch(struct daemon *d);
 

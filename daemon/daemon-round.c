@@ -157,6 +157,16 @@ static int start_watch(struct daemon *d) {
         return watch_start(d->watch, root, &d->mirror.source.scope, on_news, d);
 }
 
+int daemon_watch_anew(struct daemon *d) {
+        int r;
+
+        d->flags |= ROUND_ALL;
+        r = distrust(d, "");
+        if (r == 0)
+                r = start_watch(d);
+        return r < 0 ? r : MIRROR_CHANGED;
+}
+
 /* After an overflow directories may be there that nobody watches. */
 int daemon_drain_watch(struct daemon *d) {
         bool was_all = d->settle.all;

@@ -41,7 +41,9 @@ static int on_mounts(sd_event_source *s _unused_, int fd _unused_, uint32_t reve
                 r = mirror_update(&d->mirror);
         if (r == MIRROR_LOST)
                 return daemon_lose_source(d);
-        if (r != MIRROR_CHANGED)
+        if (r == MIRROR_REMOUNTED)
+                r = daemon_watch_anew(d);
+        if (r <= 0)
                 return r;
         daemon_send_status(d);
         if (working && mirror_target(&d->mirror, working)->state != TARGET_WORKING)

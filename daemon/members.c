@@ -39,6 +39,7 @@ static int convert(const char *root, const struct mount_entry *entry, struct rol
         *ret = (struct roles_mount){
                 .member = entry->target[n] == '@' ? entry->target[n + 1] : 0,
                 .devno = entry->devno,
+                .id = entry->id,
                 .whole = strcmp(entry->subtree, "/") == 0,
                 .read_only = entry->read_only,
         };

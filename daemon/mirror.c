@@ -97,11 +97,7 @@ static int take_mount(struct mirror *mirror, struct target *target,
 static int update_target(struct mirror *mirror, const struct roles *before, size_t i) {
         const struct roles_member *old = &before->members[i], *new = &mirror->roles.members[i];
         struct target *target = &mirror->targets[i];
-        bool same = old->exists == new->exists && old->mounted == new->mounted &&
-                    old->mount.devno == new->mount.devno &&
-                    old->mount.read_only ==
-                            new->mount.read_only &&strcmp(old->mount.uuid, new->mount.uuid) == 0 &&
-                    strcmp(old->mount.fstype, new->mount.fstype) == 0;
+        bool same = roles_member_equal(old, new);
         int r;
 
         if (!mirror_is_target(mirror, target->letter) || (same && target->state != TARGET_UNKNOWN))
@@ -138,11 +134,13 @@ int mirror_update(struct mirror *mirror) {
         }
         if (!mirror->source.root)
                 return 0;
+        if (before.root_mounted && before.root.id != mirror->roles.root.id)
+                outcome = MIRROR_REMOUNTED;
         for (size_t i = 0; i < ROLES_MEMBERS; i++) {
                 r = update_target(mirror, &before, i);
                 if (r < 0)
                         return r;
-                outcome = r > 0 ? r : outcome;
+                outcome = r > outcome ? r : outcome;
         }
         return outcome;
 }

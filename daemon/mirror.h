@@ -27,12 +27,13 @@ void mirror_init(struct mirror *mirror, struct report *report, struct config *co
 void mirror_done(struct mirror *mirror);
 
 enum mirror_outcome {
-        MIRROR_CHANGED = 1, /* at least one target came, went or is another one */
-        MIRROR_LOST = 2,    /* ROOT is not on the source any more */
+        MIRROR_CHANGED = 1,   /* at least one target came, went or is another one */
+        MIRROR_REMOUNTED = 2, /* the same file system is mounted on ROOT anew: no watch is left */
+        MIRROR_LOST = 3,      /* ROOT is not on the source any more */
 };
 
-/* Looks at the mounts. The first look decides what the source is, if guards 1 and 2 let it. 0,
- * MIRROR_CHANGED, MIRROR_LOST or < 0. */
+/* Looks at the mounts. The first look decides what the source is, if guards 1 and 2 let it. 0, an
+ * outcome (the last that applies), or < 0. */
 _must_check_ int mirror_update(struct mirror *mirror);
 
 /* A member that is no source: it exists, mounted or not. */

@@ -13,6 +13,7 @@
 #include "base/relpath.h"
 #include "base/timespan.h"
 #include "core/config-internal.h"
+#include "core/scope.h"
 
 #include <errno.h>
 #include <string.h>
@@ -233,10 +234,7 @@ static int set_file_systems(struct strlist *setting, const char *value, char **r
 }
 
 static int check_token(const char *word, struct buf *accepted) {
-        static const char *const taken[] = { "EFI", "loader", "auto" };
-
-        if (word[0] == '.' || is_one_of(word, taken, ELEMENTSOF(taken)) ||
-            !relpath_name_fits_fat(word))
+        if (strcmp(word, "auto") == 0 || !scope_token_valid(word))
                 return CONFIG_VALUE_BAD;
         return buf_append_string(accepted, word);
 }

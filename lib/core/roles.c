@@ -103,21 +103,14 @@ char roles_find_uuid(const struct roles *roles, const char *uuid) {
         return 0;
 }
 
-static bool mount_equal(const struct roles_mount *a, const struct roles_mount *b) {
-        return a->devno == b->devno && a->read_only == b->read_only && a->whole == b->whole &&
-               strcmp(a->fstype, b->fstype) == 0 && strcmp(a->uuid, b->uuid) == 0;
-}
+bool roles_member_equal(const struct roles_member *a, const struct roles_member *b) {
+        const struct roles_mount *x = &a->mount, *y = &b->mount;
 
-bool roles_equal(const struct roles *a, const struct roles *b) {
-        if (a->root_mounted != b->root_mounted || a->active != b->active ||
-            (a->root_mounted && !mount_equal(&a->root, &b->root)))
+        if (a->exists != b->exists || a->mounted != b->mounted)
                 return false;
-        for (size_t i = 0; i < ROLES_MEMBERS; i++) {
-                const struct roles_member *x = &a->members[i], *y = &b->members[i];
-
-                if (x->exists != y->exists || x->mounted != y->mounted ||
-                    (x->mounted && !mount_equal(&x->mount, &y->mount)))
-                        return false;
-        }
-        return true;
+        if (!a->mounted)
+                return true;
+        return x->devno == y->devno && x->id == y->id && x->read_only == y->read_only &&
+               x->whole == y->whole && strcmp(x->fstype, y->fstype) == 0 &&
+               strcmp(x->uuid, y->uuid) == 0;
 }

@@ -22,6 +22,7 @@
 struct roles_mount {
         char member; /* 'a' … 'z'; 0 is ROOT */
         uint64_t devno;
+        int id; /* of the mount: a later mount of the same device has another */
         char fstype[ROLES_FSTYPE_SIZE];
         char uuid[ROLES_UUID_SIZE]; /* of the partition, lower case; "" if unknown */
         bool whole;                 /* the whole file system, not a subtree of it */
@@ -54,5 +55,5 @@ _must_check_ int roles_assign(const struct roles_mount *mounts, size_t n,
 /* The member whose partition is uuid, or 0. */
 char roles_find_uuid(const struct roles *roles, const char *uuid);
 
-/* Whether a and b have the same members on the same devices in the same roles. */
-bool roles_equal(const struct roles *a, const struct roles *b);
+/* Whether a member is there in the same way, by the same mount. */
+bool roles_member_equal(const struct roles_member *a, const struct roles_member *b);

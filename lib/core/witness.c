@@ -14,21 +14,9 @@ void witness_done(struct witness *witness) {
 }
 
 static int add_key(struct witness *witness, const char *key) {
-        char **items, *last;
-        size_t at;
-        int r;
-
-        if (witness->keys.n >= WITNESS_MAX || has(witness, key))
+        if (witness->keys.paths.n >= WITNESS_MAX)
                 return 0;
-        at = lower_bound(witness, key);
-        r = strlist_add(&witness->keys, key);
-        if (r < 0)
-                return r;
-        items = witness->keys.items;
-        last = items[witness->keys.n - 1];
-        memmove(&items[at + 1], &items[at], (witness->keys.n - 1 - at) * sizeof(*items));
-        items[at] = last;
-        return 0;
+        return pathset_add(&witness->keys, key);
 }
 
 /* Who removed it does not know whether it was an entry, whose key has no counter, or payload with

@@ -71,6 +71,7 @@ static int mounts_add(struct mounts *mounts, struct libmnt_fs *fs) {
                 .fstype = strdup(fstype ? fstype : ""),
                 .subtree = strdup(subtree ? subtree : "/"),
                 .devno = mnt_fs_get_devno(fs),
+                .id = mnt_fs_get_id(fs),
                 .read_only = mounts_is_read_only(fs),
         };
         return entry->target && entry->fstype && entry->subtree ? 0 : -ENOMEM;

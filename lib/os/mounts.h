@@ -17,6 +17,7 @@ struct mount_entry {
         char *fstype;  /* "autofs" for an automount that has not been triggered */
         char *subtree; /* the mount's root within its file system: "/" for the whole */
         dev_t devno;
+        int id; /* of the mount: a later mount of the same device has another */
         bool read_only;
 };
 

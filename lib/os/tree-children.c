@@ -19,7 +19,6 @@
 
 static void child_done(struct child *child) {
         free(child->path);
-        free(child->identity);
 }
 
 void children_done(struct children *children) {
@@ -29,14 +28,12 @@ void children_done(struct children *children) {
         *children = CHILDREN_INIT;
 }
 
+/* Counted forms of an entry have their place in a manifest by another name; they are few, and find it
+ * there. */
 static int child_compare(const void *a, const void *b) {
         const struct child *one = a, *two = b;
-        int order;
+        int order = relpath_compare(one->path, two->path);
 
-        order = relpath_compare(one->identity ? one->identity : one->path,
-                                two->identity ? two->identity : two->path);
-        if (order == 0)
-                order = relpath_compare(one->path, two->path);
         return order != 0 ? order : strcmp(one->path, two->path);
 }
 
@@ -66,15 +63,6 @@ static void child_set_stat(struct child *child, const struct statx *stx) {
         child->st.mtime = io_nsec(stx->stx_mtime.tv_sec, stx->stx_mtime.tv_nsec);
 }
 
-static int child_set_identity(struct child *child) {
-        if (child->st.type != ITEM_FILE ||
-            (child->class != SCOPE_ENTRY && child->class != SCOPE_UKI) ||
-            !entry_counter(child->path).present)
-                return 0;
-        child->identity = entry_identity(child->path);
-        return child->identity ? 0 : -ENOMEM;
-}
-
 /* Looks at child->path. Its class is SCOPE_OUTSIDE if it is not there or not ours. 0 or -ENOMEM. */
 static int child_look(struct child *child, const struct scope *scope, int dirfd) {
         const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
@@ -91,7 +79,7 @@ static int child_look(struct child *child, const struct scope *scope, int dirfd)
         }
         child_set_stat(child, &stx);
         child->class = child_class(scope, child->path, child->st.type);
-        return child_set_identity(child);
+        return 0;
 }
 
 int children_add(struct children *children, const struct scope *scope, int dirfd, const char *dir,

@@ -13,7 +13,6 @@
 
 struct child {
         char *path;
-        char *identity; /* NULL if it is the path */
         enum scope_class class;
         struct manifest_stat st;
         bool mount_point;
@@ -41,8 +40,8 @@ _must_check_ int children_add(struct children *children, const struct scope *sco
                               const char *dir, const char *name, size_t max);
 
 /*
- * Adds what the directory dir below root holds, in the order of a manifest; names that differ in
- * case only in byte order. *ret_error is 0, or says why not all of it could be read.
+ * Adds what the directory dir below root holds, in the order of relpath_compare(); names that
+ * differ in case only in byte order. *ret_error is 0, or says why not all of it could be read.
  * 0, CHILDREN_TOO_MANY or -ENOMEM.
  */
 _must_check_ int children_read(struct children *children, const struct scope *scope, int root,

@@ -2,7 +2,7 @@
 /*
  * The walk. One directory at a time: open it, read its names, look at each that could matter, close
  * it; then its children in the manifest's order, so that each item is appended to a fresh manifest
- * and nothing is ever moved. At the end the fresh part takes the place of the old one, in one piece:
+ * and next to nothing is ever moved. At the end the fresh part takes the place of the old one, in one piece:
  * a walk that is broken off changes nothing.
  *
  * What cannot be read is not absent: the old items below it stay as they were.

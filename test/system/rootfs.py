@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The root directory of a throw-away machine: made by PID 1 of its namespaces, before anything runs.
+"""The root directory of a throw-away machine: made by PID 1 of its namespaces before all else.
 
 A tmpfs takes the root's place.  The host's programs are seen read-only in it; whatever a program
 could change is private.  The host's /boot, /run, /var, /etc and device tree can't be reached.

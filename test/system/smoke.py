@@ -145,9 +145,8 @@ def scenario_host_is_out_of_reach(m):
     expect(len([name for name in os.listdir("/proc") if name.isdigit()]) <= 3, "only ours")
     for path in ("/run", "/var/lib", "/tmp", "/home", "/dev/mapper", "/var/tmp"):
         write(f"{path}/mine", "x")
-    interfaces = [line.split(":")[0].strip() for line in open("/proc/net/dev", encoding="ascii")
-                  if ":" in line]
-    expect(set(interfaces) <= {"lo", "sit0", "tunl0", "ip6tnl0"}, f"network: {interfaces}")
+    routes = open("/proc/net/route", encoding="ascii").read().splitlines()
+    expect(len(routes) <= 1, f"no way out: {routes}")
     m.shell("true && ls /etc/alternatives >/dev/null && python3 -c 'import json'")
 
 

@@ -59,7 +59,7 @@ void world_done(struct world *world) {
 
 void outcome_done(struct outcome *outcome) {
         strlist_done(&outcome->steps);
-        findings_done(&outcome->found);
+        strlist_done(&outcome->found);
 }
 
 static void run_done(struct run *run) {
@@ -424,9 +424,7 @@ static void check_prefix(const struct run *run) {
         require(run, !run->had_complete || count_complete(run) > 0, "b: nothing boots", "");
 }
 
-static void run_steps(struct run *run) {
-        uint64_t bytes = 0;
-
+static void mark_complete(struct run *run) {
         for (size_t i = 0; i < run->world->target.n; i++) {
                 struct node *node = &run->world->target.nodes[i];
 
@@ -434,6 +432,12 @@ static void run_steps(struct run *run) {
                              disk_entry_complete(&run->world->target, node);
         }
         run->had_complete = count_complete(run) > 0;
+}
+
+static void run_steps(struct run *run) {
+        uint64_t bytes = 0;
+
+        mark_complete(run);
         for (size_t i = 0; i < run->plan.n; i++) {
                 const struct step *step = &run->plan.steps[i];
 
@@ -527,12 +531,26 @@ static void note_steps(const struct run *run, struct outcome *outcome) {
         }
 }
 
+static void note_findings(const struct run *run, struct outcome *outcome) {
+        for (size_t i = 0; i < run->found.n; i++) {
+                const struct finding *finding = &run->found.items[i];
+                _cleanup_free_ char *line = NULL;
+
+                assert_true(asprintf(&line, "%d%s%s%s%s", (int) finding->kind,
+                                     finding->path[0] ? " " : "", finding->path,
+                                     finding->other[0] ? " " : "", finding->other) > 0);
+                assert_int_equal(strlist_add(&outcome->found, line), 0);
+        }
+}
+
 static void note_outcome(struct run *run, struct outcome *outcome) {
         outcome->n_steps = run->plan.n;
-        outcome->mood = run->plan.full            ? MOOD_FULL
-                        : run->plan.retires_first ? MOOD_RETIRES_FIRST
-                                                  : MOOD_NORMAL;
+        outcome->mood = run->plan.full                            ? MOOD_FULL
+                        : has_finding(run, FINDING_TARGET_FULL) ? MOOD_PARTLY
+                        : run->plan.retires_first               ? MOOD_RETIRES_FIRST
+                                                                : MOOD_NORMAL;
         note_steps(run, outcome);
+        note_findings(run, outcome);
         if (run->found.n == 0 && run->world->source_complete) {
                 check_equal(run);
                 outcome->equal = true;
@@ -560,11 +578,8 @@ void world_run(struct world *world, struct outcome *ret_outcome) {
                 check_foreign(&run, &world->target, &run.start);
                 ret_outcome->rounds += more;
                 allowed = may_go_on(&run);
-                if (round == 0) {
+                if (round == 0)
                         note_outcome(&run, ret_outcome);
-                        ret_outcome->found = run.found;
-                        run.found = FINDINGS_INIT;
-                }
                 run_done(&run);
         }
 }

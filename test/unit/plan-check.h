@@ -36,6 +36,7 @@ void world_done(struct world *world);
 enum plan_mood {
         MOOD_NORMAL,
         MOOD_RETIRES_FIRST,
+        MOOD_PARTLY, /* all but the renames fits */
         MOOD_FULL,
         MOOD_N,
 };
@@ -47,7 +48,7 @@ struct outcome {
         size_t n_steps;        /* of the first round */
         size_t rounds;         /* until there was nothing to do */
         struct strlist steps;  /* of the first round: "put PATH", "unlink PATH" … */
-        struct findings found; /* of the first round */
+        struct strlist found;  /* of the first round: "1201 PATH OTHER", the number first */
 };
 
 void outcome_done(struct outcome *outcome);

@@ -450,6 +450,24 @@ static void add_bad_name(struct maker *m) {
         m->has[FEATURE_BAD_NAME] = true;
 }
 
+/* Entries whose kernel FAT cannot hold: the source boots, the target would not. */
+static void spoil_kernels(struct maker *m) {
+        struct disk *disk = &m->world->source;
+
+        for (size_t i = 0; i < disk->n; i++) {
+                char path[PATH_SIZE], kernel[PATH_SIZE];
+                const struct node *node = &disk->nodes[i];
+
+                if (!is_entry(m, node) || node->refs.n == 0 || !disk_entry_complete(disk, node))
+                        continue;
+                snprintf(path, sizeof(path), "%s", node->path);
+                snprintf(kernel, sizeof(kernel), "%.200s:", node->refs.items[0]);
+                disk_file(disk, kernel, 100, kernel);
+                disk_entry(disk, path, kernel);
+        }
+        m->has[FEATURE_BAD_NAME] = true;
+}
+
 static void add_special(struct maker *m) {
         char path[PATH_SIZE];
 
@@ -480,6 +498,7 @@ static const struct {
         { 30, count_entry },  { 20, clash },         { 20, leave_behind }, { 25, add_extra },
         { 20, add_extra_path }, { 8, add_bad_name }, { 5, add_special },   { 10, change_case },
         { 8, dangle_source }, { 10, count_entry },   { 10, leave_behind },
+        { 8, spoil_kernels },
 };
 
 /* ---- The circumstances ---- */

@@ -104,7 +104,8 @@ static void test_bind_and_monitor(void **state) {
         assert_int_equal(mounts_read("/proc/self/mountinfo", to, &mounts), 0);
         assert_int_equal(mounts.n, 1);
         assert_string_equal(mounts.entries[0].target, to);
-        assert_true(strlen(mounts.entries[0].subtree) > 1); /* a directory, not a whole file system */
+        assert_true(strlen(mounts.entries[0].subtree) >
+                    1); /* a directory, not a whole file system */
 
         assert_int_equal(mounts_detach(to), 0);
         assert_true(is_readable(mounts_monitor_fd(monitor)));
@@ -145,6 +146,7 @@ static void test_uuid_bad(void **state) {
                 "0fc63daf-8483-4772-8e79-3d69d8477de44",
                 "0fc63daf-8483-4772-8e793-d69d8477de4",
                 "0fc63daf-8483-4772-8e79-3d69d8477dg4",
+                "0fc63daf-8483-4772-8e79a3d69d8477de4",
                 "../../../../etc/passwd/../../../..xx",
                 "1234abcd_01",
                 "1234abcg-01",
@@ -171,18 +173,16 @@ static void test_uuid_from_links(void **state) {
         _cleanup_free_ char *uuid = NULL;
 
         scratch_mkdir(scratch, "links");
-        assert_int_equal(symlinkat("/dev/null", scratch->fd,
-                                   "links/00000000-0000-0000-0000-000000000000"),
-                         0);
-        assert_int_equal(symlinkat("nowhere", scratch->fd,
-                                   "links/10000000-0000-0000-0000-000000000000"),
-                         0);
+        assert_int_equal(
+                symlinkat("/dev/null", scratch->fd, "links/00000000-0000-0000-0000-000000000000"),
+                0);
+        assert_int_equal(
+                symlinkat("nowhere", scratch->fd, "links/10000000-0000-0000-0000-000000000000"), 0);
         assert_int_equal(uuid_from(scratch, makedev(1, 3), &uuid), MOUNTS_NO_UUID);
         if (mknodat(scratch->fd, "node", S_IFBLK | 0600, makedev(8, 17)) < 0)
                 skip();
-        assert_int_equal(symlinkat("../node", scratch->fd,
-                                   "links/0fc63daf-8483-4772-8e79-3D69D8477DE4"),
-                         0);
+        assert_int_equal(
+                symlinkat("../node", scratch->fd, "links/0fc63daf-8483-4772-8e79-3D69D8477DE4"), 0);
         assert_int_equal(uuid_from(scratch, makedev(8, 18), &uuid), MOUNTS_NO_UUID);
         assert_int_equal(uuid_from(scratch, makedev(8, 17), &uuid), 0);
         assert_string_equal(uuid, "0fc63daf-8483-4772-8e79-3d69d8477de4");

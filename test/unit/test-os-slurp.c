@@ -3,8 +3,8 @@
 
 #include "scratch.h"
 
-#include <sys/resource.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 static void test_read(void **state) {
         const struct scratch *scratch = *state;
@@ -24,6 +24,7 @@ static void test_read(void **state) {
         for (size_t i = 0; i < sizeof(content); i++)
                 content[i] = (char) (i * 7);
         scratch_write_n(scratch, "big", content, sizeof(content));
+        assert_int_equal(slurp(scratch->fd, "big", sizeof(content) - 1, &big), -EFBIG);
         assert_int_equal(slurp(scratch->fd, "big", sizeof(content), &big), 0);
         assert_int_equal(big.size, sizeof(content));
         assert_memory_equal(big.data, content, sizeof(content));

@@ -3,10 +3,22 @@
 
 #include "scratch.h"
 
+#include <sys/file.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define TARGET "0fc63daf-8483-4772-8e79-3d69d8477de4"
 #define SOURCE "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+
+static const struct scratch *remove_before_lock;
+
+/* Takes the place of libc's: another process may remove the file between open() and flock(). */
+int flock(int fd, int operation) {
+        if (remove_before_lock)
+                scratch_unlink(remove_before_lock, "lock", false);
+        remove_before_lock = NULL;
+        return (int) syscall(SYS_flock, fd, operation);
+}
 
 static void test_lock(void **state) {
         const struct scratch *scratch = *state;
@@ -59,6 +71,18 @@ static void test_lock_removed(void **state) {
         assert_int_equal(state_lock(scratch->path, &third, &holder), STATE_LOCKED);
         close(first);
         close(second);
+}
+
+static void test_lock_removed_meanwhile(void **state) {
+        const struct scratch *scratch = *state;
+        int first = -1, second = -1;
+        pid_t holder = 0;
+
+        remove_before_lock = scratch;
+        assert_int_equal(state_lock(scratch->path, &first, &holder), 0);
+        assert_true(scratch_exists(scratch, "lock"));
+        assert_int_equal(state_lock(scratch->path, &second, &holder), STATE_LOCKED);
+        close(first);
 }
 
 static void test_lock_refused(void **state) {
@@ -171,9 +195,11 @@ static void test_torn(void **state) {
 }
 
 static void test_names(void **state) {
-        static const char *const bad[] = { "", "../x", "a/b", "ABCD", "12 34", "g", ".",
-                                           "0123456789012345678901234567890123456789"
-                                           "0123456789012345678901234567890123456789" };
+        static const char long_one[] = "0123456789012345678901234567890123456789"
+                                       "0123456789012345678901234567890123456789";
+        static const char *const bad[] = {
+                "", "../x", "a/b", "ABCD", "12 34", "g", ".", long_one,
+        };
         const struct scratch *scratch = *state;
         struct baseline baseline = BASELINE_INIT;
         struct buf lines = BUF_INIT;
@@ -181,8 +207,8 @@ static void test_names(void **state) {
         size_t size;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
-                assert_int_equal(
-                        state_load(scratch->path, bad[i], SOURCE, &baseline, &rewrite), -EINVAL);
+                assert_int_equal(state_load(scratch->path, bad[i], SOURCE, &baseline, &rewrite),
+                                 -EINVAL);
                 assert_int_equal(state_store(scratch->path, bad[i], &baseline), -EINVAL);
                 assert_int_equal(state_append(scratch->path, bad[i], &lines, &size), -EINVAL);
         }
@@ -190,10 +216,15 @@ static void test_names(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(test_lock),         scratch_test(test_lock_outlived),
-                scratch_test(test_lock_removed), scratch_test(test_lock_refused),
-                scratch_test(test_store_load),   scratch_test(test_load_others),
-                scratch_test(test_append),       scratch_test(test_torn),
+                scratch_test(test_lock),
+                scratch_test(test_lock_outlived),
+                scratch_test(test_lock_removed),
+                scratch_test(test_lock_refused),
+                scratch_test(test_lock_removed_meanwhile),
+                scratch_test(test_store_load),
+                scratch_test(test_load_others),
+                scratch_test(test_append),
+                scratch_test(test_torn),
                 scratch_test(test_names),
         };
 

@@ -206,8 +206,8 @@ static void test_scan_parts(void **state) {
 
 #define SCAN(path)                                                                                 \
         do {                                                                                       \
-                assert_int_equal(                                                                  \
-                        tree_scan(scratch->fd, &scope, path, &manifest, note, &problems), 0);      \
+                assert_int_equal(tree_scan(scratch->fd, &scope, path, &manifest, note, &problems), \
+                                 0);                                                               \
                 assert_complete(scratch, &scope, &manifest);                                       \
         } while (0)
 

@@ -40,8 +40,8 @@ struct fixture {
 
 static int take_news(enum watch_news news, const char *path, int error, void *userdata) {
         static const char *const words[] = {
-                [WATCH_DIRTY] = "dirty",       [WATCH_WRITING] = "writing",
-                [WATCH_REMOVED] = "removed",   [WATCH_OVERFLOW] = "overflow",
+                [WATCH_DIRTY] = "dirty",         [WATCH_WRITING] = "writing",
+                [WATCH_REMOVED] = "removed",     [WATCH_OVERFLOW] = "overflow",
                 [WATCH_UNMOUNTED] = "unmounted", [WATCH_LIMIT] = "limit",
                 [WATCH_ERROR] = "error",
         };
@@ -75,8 +75,7 @@ static int watch_setup(void **state) {
         watches_left = UINT32_MAX;
         scratch = fixture->scratch;
         if (strlist_add(&extra, "loader/addons") < 0 ||
-            scope_init(&fixture->scope, MID, &tokens, &extra) < 0 ||
-            watch_new(&fixture->watch) < 0)
+            scope_init(&fixture->scope, MID, &tokens, &extra) < 0 || watch_new(&fixture->watch) < 0)
                 return -1;
         snprintf(fixture->tree, sizeof(fixture->tree), "%s/esp", scratch->path);
         scratch_mkdir(scratch, "esp");
@@ -107,8 +106,7 @@ static void start(struct fixture *fixture) {
         int root = open_root(fixture);
 
         assert_true(root >= 0);
-        assert_int_equal(watch_start(fixture->watch, root, &fixture->scope, take_news, fixture),
-                         0);
+        assert_int_equal(watch_start(fixture->watch, root, &fixture->scope, take_news, fixture), 0);
         close(root);
         fixture->opened = 0;
 }
@@ -411,9 +409,9 @@ struct decoded {
 static int take_event(const struct watch_event *event, void *userdata) {
         struct decoded *decoded = userdata;
 
-        assert_int_equal(buf_appendf(&decoded->text, "%d %x '%s'\n", event->wd, event->mask,
-                                     event->name),
-                         0);
+        assert_int_equal(
+                buf_appendf(&decoded->text, "%d %x '%s'\n", event->wd, event->mask, event->name),
+                0);
         return decoded->answer;
 }
 
@@ -421,7 +419,7 @@ static void append_event(struct buf *buf, int wd, uint32_t mask, const char *nam
         struct inotify_event event = { .wd = wd, .mask = mask, .len = len };
         char padded[64] = "";
 
-        strncpy(padded, name, sizeof(padded));
+        memcpy(padded, name, strlen(name));
         assert_int_equal(buf_append(buf, &event, sizeof(event)), 0);
         assert_int_equal(buf_append(buf, padded, len), 0);
 }
@@ -452,9 +450,8 @@ static void test_decode(void **state) {
                 buf_done(&decoded.text);
         }
         append_event(&unterminated, 1, IN_CREATE, "abcd", 4);
-        assert_int_equal(
-                watch_decode(unterminated.data, unterminated.size, take_event, &decoded),
-                -EBADMSG);
+        assert_int_equal(watch_decode(unterminated.data, unterminated.size, take_event, &decoded),
+                         -EBADMSG);
         decoded.answer = 5;
         assert_int_equal(watch_decode(good.data, good.size, take_event, &decoded), 5);
         assert_string_equal(buf_string(&decoded.text), "1 100 'a'\n");
