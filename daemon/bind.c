@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * In this order:
- *   1. ROOT is mounted from a disk that is gone: detach it.
+ *   1. ROOT is mounted from a disk that is gone: detach it. Not with Bind=no: then the mount is
+ *      somebody else's.
  *   2. ROOT is mounted: an automount is explained; a member's file system is adopted, with a warning
  *      if it is not the booted one; anything else is refused. A member may be mounted late.
  *   3. ROOT must be an empty directory.
@@ -76,9 +77,8 @@ static int set_source_link(struct bind *bind, char letter) {
                 report_fault(bind->report, STATE_RUN_DIRECTORY, errno);
                 return 0;
         }
-        if (unlink(SOURCE_LINK) < 0 && errno != ENOENT)
-                report_fault(bind->report, SOURCE_LINK, errno);
-        else if (symlink(buf_string(&path), SOURCE_LINK) < 0)
+        if ((unlink(SOURCE_LINK) < 0 && errno != ENOENT) ||
+            symlink(buf_string(&path), SOURCE_LINK) < 0)
                 report_fault(bind->report, SOURCE_LINK, errno);
         return 0;
 }
@@ -117,7 +117,7 @@ static int adopt(struct bind *bind, const struct roles *roles) {
 static int detach_dead(struct bind *bind, struct roles *roles) {
         int r;
 
-        while (roles->root_mounted && bind->privileged &&
+        while (roles->root_mounted && bind->privileged && bind->config->bind &&
                mounts_device_present((dev_t) roles->root.devno) == MOUNTS_GONE) {
                 report_message(bind->report, MESSAGE_REBIND, 0, (struct message_args){ 0 });
                 r = mounts_detach(bind->config->root);
@@ -171,8 +171,7 @@ static int check_directory(struct bind *bind) {
         if (lstat(root, &st) < 0)
                 return refuse(bind, MESSAGE_BIND_NO_ROOT, (struct message_args){ .error = errno });
         if (!S_ISDIR(st.st_mode))
-                return refuse(bind, MESSAGE_BIND_NO_ROOT,
-                              (struct message_args){ .error = ENOTDIR });
+                return refuse(bind, MESSAGE_BIND_NO_DIRECTORY, (struct message_args){ 0 });
         r = slurp_names(root, false, &names);
         if (r == -ENOMEM)
                 return r;

@@ -86,7 +86,7 @@ int channel_read_answer(int fd, int *ret_answer) {
                 return -errno;
         if (n == 0)
                 return -EPIPE;
-        *ret_answer = byte;
+        *ret_answer = (int) byte;
         return 0;
 }
 
@@ -139,9 +139,10 @@ int channel_to_item(const struct channel_message *message, struct manifest *mani
         return r;
 }
 
-int channel_send_record(int fd, const struct record *record) {
+int channel_send_record(int fd, const struct record *record, const char *path) {
         return channel_send(fd, &(struct channel_message){ .type = CHANNEL_RECORD,
                                                            .path = record->key,
+                                                           .other = path,
                                                            .number = record->size,
                                                            .source_mtime = record->source_mtime,
                                                            .target_mtime = record->target_mtime,

@@ -25,7 +25,7 @@ enum channel_type {
         CHANNEL_ITEMS_RESET, /* the target's manifest begins anew */
         CHANNEL_ITEM,        /* an item of it: see channel_to_item() */
         CHANNEL_ITEM_DROP,   /* path, with all below */
-        CHANNEL_RECORD,      /* for the baseline: see channel_to_record() */
+        CHANNEL_RECORD, /* for the baseline: see channel_to_record(); other: path on the source */
         CHANNEL_RECORD_DROP, /* path: the key */
         CHANNEL_LATER,       /* path on the source is to be looked at again */
         CHANNEL_MAY_PUBLISH, /* path on the source: asks for an answer */
@@ -69,6 +69,7 @@ _must_check_ int channel_send_item(int fd, const struct item *item);
 /* Adds the item that was sent to manifest. 0, -EBADMSG or -ENOMEM. */
 _must_check_ int channel_to_item(const struct channel_message *message, struct manifest *manifest);
 
-_must_check_ int channel_send_record(int fd, const struct record *record);
+/* path is the file on the source that the record is of: its key has no boot counter. */
+_must_check_ int channel_send_record(int fd, const struct record *record, const char *path);
 /* key points into the message. */
 void channel_to_record(const struct channel_message *message, struct record *ret_record);

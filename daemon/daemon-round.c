@@ -129,7 +129,9 @@ static int on_news(enum watch_news news, const char *path, int error, void *user
         case WATCH_UNMOUNTED:
                 return 0; /* the mount table tells the same, and more */
         case WATCH_LIMIT:
-                report_message(d->report, MESSAGE_WATCH_LIMIT, 0, args);
+                if (!d->watch_limited)
+                        report_message(d->report, MESSAGE_WATCH_LIMIT, 0, args);
+                d->watch_limited = true;
                 return 0;
         case WATCH_ERROR:
                 report_message(d->report, MESSAGE_WATCH_ERROR, 0, args);
@@ -280,6 +282,8 @@ int daemon_make_timers(struct daemon *d) {
                 r = sd_event_add_time(d->event, timers[i].source, CLOCK_MONOTONIC, 0, 1,
                                       timers[i].handler, d);
                 if (r >= 0)
+                        r = sd_event_source_set_exit_on_failure(*timers[i].source, true);
+                if (r >= 0)
                         r = sd_event_source_set_enabled(*timers[i].source, SD_EVENT_OFF);
         }
         return r < 0 ? r : 0;
@@ -294,9 +298,9 @@ int daemon_lose_source(struct daemon *d) {
 }
 
 static bool all_in_sync(const struct daemon *d) {
-        for (char letter = 'a'; letter <= 'z'; letter++)
-                if (mirror_is_target(&d->mirror, letter) &&
-                    d->mirror.targets[letter - 'a'].state != TARGET_IN_SYNC)
+        for (size_t i = 0; i < ROLES_MEMBERS; i++)
+                if (mirror_is_target(&d->mirror, d->mirror.targets[i].letter) &&
+                    d->mirror.targets[i].state != TARGET_IN_SYNC)
                         return false;
         return true;
 }

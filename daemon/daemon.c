@@ -105,6 +105,34 @@ static int reload(sd_event_source *s _unused_, const struct signalfd_siginfo *si
 
 /* ---- Birth ---- */
 
+/* A handler that fails must end the daemon: by itself the loop would only turn a deaf ear to its
+ * source. The loop keeps the source. */
+static int settle_source(sd_event_source *s) {
+        int r;
+
+        r = sd_event_source_set_exit_on_failure(s, true);
+        if (r >= 0)
+                r = sd_event_source_set_floating(s, true);
+        sd_event_source_unref(s);
+        return r < 0 ? r : 0;
+}
+
+static int add_signal(struct daemon *d, int signal, sd_event_signal_handler_t handler) {
+        sd_event_source *s = NULL;
+        int r;
+
+        r = sd_event_add_signal(d->event, &s, signal, handler, d);
+        return r < 0 ? r : settle_source(s);
+}
+
+static int add_descriptor(struct daemon *d, int fd, sd_event_io_handler_t handler) {
+        sd_event_source *s = NULL;
+        int r;
+
+        r = sd_event_add_io(d->event, &s, fd, EPOLLIN, handler, d);
+        return r < 0 ? r : settle_source(s);
+}
+
 static int add_signals(struct daemon *d) {
         sigset_t mask;
         int r;
@@ -120,12 +148,12 @@ static int add_signals(struct daemon *d) {
         /* A lease that is asked for and given back at once may still be called in: no matter. */
         signal(SIGIO, SIG_IGN);
 
-        r = sd_event_add_signal(d->event, NULL, SIGTERM, stop, d);
+        r = add_signal(d, SIGTERM, stop);
         if (r >= 0)
-                r = sd_event_add_signal(d->event, NULL, SIGINT, stop, d);
+                r = add_signal(d, SIGINT, stop);
         if (r >= 0 && d->options->mode == DAEMON_SERVE)
-                r = sd_event_add_signal(d->event, NULL, SIGHUP, reload, d);
-        return r < 0 ? r : 0;
+                r = add_signal(d, SIGHUP, reload);
+        return r;
 }
 
 static int add_descriptors(struct daemon *d) {
@@ -133,13 +161,12 @@ static int add_descriptors(struct daemon *d) {
 
         r = watch_new(&d->watch);
         if (r >= 0)
-                r = sd_event_add_io(d->event, NULL, watch_fd(d->watch), EPOLLIN, on_inotify, d);
+                r = add_descriptor(d, watch_fd(d->watch), on_inotify);
         if (r >= 0)
                 r = mounts_monitor_new(&d->monitor);
         if (r >= 0)
-                r = sd_event_add_io(d->event, NULL, mounts_monitor_fd(d->monitor), EPOLLIN,
-                                    on_mounts, d);
-        return r < 0 ? r : 0;
+                r = add_descriptor(d, mounts_monitor_fd(d->monitor), on_mounts);
+        return r;
 }
 
 static void daemon_done(struct daemon *d) {
@@ -158,11 +185,14 @@ static void report_started(struct daemon *d) {
         char letters[2 * ROLES_MEMBERS + 1] = "";
         size_t n = 0;
 
-        for (char letter = 'a'; letter <= 'z'; letter++)
-                if (mirror_is_target(&d->mirror, letter)) {
-                        letters[n++] = letter;
-                        letters[n++] = ' ';
-                }
+        for (size_t i = 0; i < ROLES_MEMBERS; i++) {
+                char letter = d->mirror.targets[i].letter;
+
+                if (!mirror_is_target(&d->mirror, letter))
+                        continue;
+                letters[n++] = letter;
+                letters[n++] = ' ';
+        }
         letters[n > 0 ? n - 1 : 0] = '\0';
         if (d->options->mode == DAEMON_SERVE)
                 report_message(d->report, MESSAGE_STARTED, d->mirror.roles.active,

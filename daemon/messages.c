@@ -187,7 +187,11 @@ const struct message_form message_forms[] = {
           "{root}@[a-z]{path}. Name it in /etc/fstab" },
         { MESSAGE_BIND_NO_ROOT, LOG_ERR, "bind-no-root",
           "6d272271dc2f50d0be50ed13bf20081f",
-          "{root} cannot be used as a mount point{error}: 'mkdir {root}' makes it" },
+          "{root} cannot be used as a mount point{error}: 'mkdir -p {root}' makes it" },
+        { MESSAGE_BIND_NO_DIRECTORY, LOG_ERR, "bind-no-directory",
+          "87b163dd91324d6eaa88e292dc55a314",
+          "{root} is no directory but a link or a file: nothing is bound there. "
+          "Remove it and run 'mkdir {root}', or set Root= to what it stands for" },
         { MESSAGE_BIND_NOT_EMPTY, LOG_ERR, "bind-not-empty",
           "ec75a0368029551193abcdbd3552ad8c",
           "{root} is not empty (it holds '{path}'): nothing is bound over it. "
@@ -204,8 +208,8 @@ const struct message_form message_forms[] = {
           "as root does" },
         { MESSAGE_BIND_LOST, LOG_CRIT, "bind-lost",
           "3f5a36f41dd85512b287a298637d4f70",
-          "{root} is not bound to {esp} any more: nothing is written, and the "
-          "daemon ends to be started afresh" },
+          "{root} is not bound to the ESP any more that it was bound to: nothing "
+          "is written, and the daemon ends to be started afresh" },
         { MESSAGE_LOCKED, LOG_ERR, "locked",
           "d16ccf757a9c5459b6899b806c7ef25c",
           "Another bootsyncd is at work (process {number}). It mirrors by "
@@ -218,7 +222,8 @@ const struct message_form message_forms[] = {
           "This needs root" },
         { MESSAGE_CONFIG_UNREADABLE, LOG_ERR, "config-unreadable",
           "2505c07459155f10b90fb257a2612e9c",
-          "{path} cannot be read{error}" },
+          "{path} cannot be read{error}. Settings stand in text files of at most "
+          "256 KiB that root can read" },
         { MESSAGE_CONFIG_KEPT, LOG_ERR, "config-kept",
           "5e1db88e10785796b24defa10413693f",
           "The configuration is not usable: the settings in force stay" },

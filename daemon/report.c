@@ -245,7 +245,7 @@ void report_finding(struct report *report, char topic, char letter, const struct
         struct seen *seen = find_seen(report, topic, hash);
 
         if (!seen) {
-                report_message(report, finding->kind, letter,
+                report_message(report, (int) finding->kind, letter,
                                (struct message_args){ .path = finding->path,
                                                       .other = finding->other,
                                                       .number = finding->number,

@@ -66,7 +66,7 @@ static int take_record(struct round *round, struct target *target,
         struct record record;
 
         channel_to_record(message, &record);
-        record.racy |= round->hooks->is_dirty(record.key, round->userdata);
+        record.racy |= round->hooks->is_dirty(message->other, round->userdata);
         return target_note(target, &record);
 }
 
@@ -218,6 +218,12 @@ static int supervise(struct round *round) {
         if (r >= 0)
                 r = sd_event_add_time_relative(round->event, &round->tick_source, CLOCK_MONOTONIC,
                                                TICK_USEC, 0, on_tick, round);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(round->channel_source, true);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(round->child_source, true);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(round->tick_source, true);
         return r < 0 ? r : 0;
 }
 

@@ -82,7 +82,7 @@ static uint64_t retry_delay(const struct round *round, unsigned failures) {
 }
 
 uint64_t round_next_retry(const struct mirror *mirror) {
-        uint64_t next = 0;
+        uint64_t next = mirror->source_retry;
 
         for (size_t i = 0; i < ROLES_MEMBERS; i++) {
                 uint64_t retry = mirror->targets[i].retry;
@@ -138,7 +138,7 @@ static void set_done(struct round *round, struct target *target) {
         target->failures = 0;
         target->retry = 0;
         target->scanned = true;
-        strlist_done(&target->dirty);
+        pathset_done(&target->dirty);
         if (wrote)
                 target->settled = TARGET_UNKNOWN; /* in sync, but since now */
         mirror_set_state(target, in_sync          ? TARGET_IN_SYNC
@@ -253,10 +253,10 @@ static int mark_targets(struct round *round, const struct pathset *paths) {
                         continue;
                 if (all) {
                         target->scanned = false;
-                        strlist_done(&target->dirty);
+                        pathset_done(&target->dirty);
                 }
                 for (size_t k = 0; k < paths->paths.n && !all && r == 0; k++)
-                        r = strlist_add(&target->dirty, paths->paths.items[k]);
+                        r = pathset_add(&target->dirty, paths->paths.items[k]);
                 if (all || paths->paths.n > 0 || (target->retry && target->retry <= now))
                         mirror_set_state(target, TARGET_PENDING);
         }
@@ -284,8 +284,10 @@ static int look_at_source(struct round *round, const struct pathset *paths,
                                  mirror->role_problems.items[i].other, 0, 0);
         if (r == 0 && findings->n == 0)
                 r = identify(round, findings);
-        if (r < 0 || findings->n > 0)
+        if (r < 0 || findings->n > 0) {
+                mirror->source.scanned = false; /* what changed was not looked at */
                 return r;
+        }
         r = source_refresh(&mirror->source, (round->flags & ROUND_ALL) != 0, &paths->paths,
                            findings);
         if (r == SOURCE_LOST) {
@@ -346,8 +348,15 @@ int round_start(struct round *round, unsigned flags, const struct pathset *paths
         if (r == ROUND_LOST)
                 return r;
         r = mark_targets(round, paths);
-        if (r < 0 || held)
-                return r < 0 ? r : ROUND_HELD;
+        if (r < 0)
+                return r;
+        if (held) {
+                round->mirror->source_retry =
+                        waiter_now() + retry_delay(round, ++round->mirror->source_failures);
+                return ROUND_HELD;
+        }
+        round->mirror->source_failures = 0;
+        round->mirror->source_retry = 0;
 
         round->active = true;
         report_begin(round->mirror->report, TOPIC_ENTRIES);

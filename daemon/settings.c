@@ -25,13 +25,17 @@ int settings_format_diagnostic(struct buf *buf, const struct config_diagnostic *
 
         switch (d->problem) {
         case CONFIG_UNKNOWN_SECTION:
-                return buf_appendf(buf, "unknown section [%s]: what it holds is ignored",
-                                   d->section);
+                return buf_appendf(buf,
+                                   "unknown section [%s]: what it holds is ignored; there are %s",
+                                   d->section, or_empty(d->allowed));
         case CONFIG_UNKNOWN_KEY:
-                return buf_appendf(buf, "unknown key %s= in [%s]: it is ignored", d->key,
-                                   d->section);
+                return buf_appendf(buf,
+                                   "unknown key %s= in [%s]: it is ignored; bootsync.conf(5) "
+                                   "has all keys",
+                                   d->key, d->section);
         case CONFIG_NO_SECTION:
-                return buf_appendf(buf, "%s= stands before any [section]: it is ignored", d->key);
+                return buf_appendf(buf, "%s= stands before any [section]: it is ignored; put %s",
+                                   d->key, or_empty(d->allowed));
         case CONFIG_BAD_VALUE:
                 return buf_appendf(buf, "%s=: '%s' is not allowed; it takes %s", d->key, d->value,
                                    or_empty(d->allowed));
@@ -45,7 +49,8 @@ int settings_format_diagnostic(struct buf *buf, const struct config_diagnostic *
                 return buf_append_string(buf, "the line is too long: shorten it; a directory in "
                                               "ExtraPaths= stands for all that it holds");
         case CONFIG_NUL_BYTE:
-                return buf_append_string(buf, "the line holds a NUL byte: this is no text file");
+                return buf_append_string(buf, "the line holds a NUL byte, so this is no text "
+                                              "file: write it anew");
         case CONFIG_FORBIDDEN_EXTRA:
                 return buf_appendf(
                         buf, "%s=: '%s' is, or holds, what must never be mirrored; it takes %s",

@@ -74,11 +74,11 @@ int status_format(struct buf *buf, const struct mirror *mirror,
 
         r = buf_appendf(buf, "%s is %s@%c", mirror->config.root, mirror->config.root,
                         mirror->roles.active ? mirror->roles.active : '?');
-        for (char letter = 'a'; letter <= 'z' && r == 0; letter++) {
-                if (!mirror_is_target(mirror, letter))
+        for (size_t i = 0; i < ROLES_MEMBERS && r == 0; i++) {
+                if (!mirror_is_target(mirror, mirror->targets[i].letter))
                         continue;
                 any = true;
-                r = append_target(buf, mirror, &mirror->targets[letter - 'a'], progress);
+                r = append_target(buf, mirror, &mirror->targets[i], progress);
         }
         if (r == 0 && !any)
                 r = buf_append_string(buf, "; there is no other ESP to mirror to");

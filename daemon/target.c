@@ -16,7 +16,7 @@
 
 void target_reset(struct target *target) {
         manifest_done(&target->manifest);
-        strlist_done(&target->dirty);
+        pathset_done(&target->dirty);
         baseline_done(&target->baseline);
         buf_done(&target->log);
         *target = (struct target){ .letter = target->letter };

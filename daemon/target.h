@@ -6,7 +6,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
-#include "base/strlist.h"
+#include "base/pathset.h"
 #include "core/baseline.h"
 #include "core/manifest.h"
 #include "core/roles.h"
@@ -35,7 +35,7 @@ struct target {
         char uuid[ROLES_UUID_SIZE]; /* "" : it has no baseline on disk */
         struct manifest manifest;
         bool scanned;         /* manifest is what is there, as far as we know */
-        struct strlist dirty; /* paths to look at again there */
+        struct pathset dirty; /* paths to look at again there */
         struct baseline baseline;
         bool baseline_stored; /* the file on disk is the head of what we append */
         size_t baseline_size; /* of the file on disk */

@@ -37,14 +37,16 @@ static int may_publish(const char *source_path, void *userdata) {
         return r < 0 ? -1 : answer;
 }
 
-static int send_record(struct worker *w, const char *key, const struct apply_result *result) {
+static int send_record(struct worker *w, const struct change *change,
+                       const struct apply_result *result) {
         return channel_send_record(w->channel,
-                                   &(struct record){ .key = (char *) key,
+                                   &(struct record){ .key = (char *) change->key,
                                                      .size = result->source.size,
                                                      .source_mtime = result->source.mtime,
                                                      .target_mtime = result->target.mtime,
                                                      .digest = result->digest,
-                                                     .racy = !result->source_settled });
+                                                     .racy = !result->source_settled },
+                                   change->source->path);
 }
 
 static int miss(struct execution *x, const struct change *change, enum finding_kind kind,
@@ -125,7 +127,7 @@ static int put(struct execution *x, const struct step *step) {
                 if (r < 0)
                         return r;
         }
-        return send_record(w, change->key, &result);
+        return send_record(w, change, &result);
 }
 
 static bool was_left_out(const struct execution *x, const struct step *step) {

@@ -13,11 +13,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
-
-/* A time stamp that is older than this when a file is read must change with a later write: FAT
- * counts two seconds. */
-#define SETTLED_NSEC (INT64_C(3) * 1000 * 1000 * 1000)
 
 int worker_tell(struct worker *w, enum finding_kind kind, const char *path, const char *other,
                 uint64_t number, int error) {
@@ -94,21 +89,12 @@ static int look(struct worker *w) {
 
         if (!target->scanned)
                 return worker_rescan(w, "");
-        for (size_t i = 0; i < target->dirty.n && r == 0; i++)
-                r = worker_rescan(w, target->dirty.items[i]);
+        for (size_t i = 0; i < target->dirty.paths.n && r == 0; i++)
+                r = worker_rescan(w, target->dirty.paths.items[i]);
         return r;
 }
 
 /* ---- Comparing ---- */
-
-static bool is_settled(const struct item *item) {
-        struct timespec now;
-        int64_t age;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        age = (int64_t) now.tv_sec * 1000000000 + now.tv_nsec - item->mtime;
-        return age >= SETTLED_NSEC;
-}
 
 static int note_equal(struct worker *w, const struct change *change, struct digest digest,
                       bool settled) {
@@ -118,13 +104,14 @@ static int note_equal(struct worker *w, const struct change *change, struct dige
                                                      .source_mtime = change->source->mtime,
                                                      .target_mtime = change->target->mtime,
                                                      .digest = digest,
-                                                     .racy = !settled });
+                                                     .racy = !settled },
+                                   change->source->path);
 }
 
 /* What cannot be read on the source is left alone; what cannot be read on the target is written
  * anew. */
 static int compare_one(struct worker *w, struct change *change) {
-        bool settled = is_settled(change->source);
+        bool settled = tree_is_settled(change->source->mtime);
         struct digest digest;
         int r, error = 0;
 

@@ -228,7 +228,7 @@ static int parse_record(struct baseline *baseline, const char *text, size_t size
                 return 0;
         }
         record.key = key.data;
-        return record.key ? baseline_set(baseline, &record) : -EBADMSG;
+        return key.size > 0 ? baseline_set(baseline, &record) : -EBADMSG;
 }
 
 int baseline_parse(const char *text, size_t size, const char *source,

@@ -234,7 +234,7 @@ static int set_file_systems(struct strlist *setting, const char *value, char **r
 }
 
 static int check_token(const char *word, struct buf *accepted) {
-        if (strcmp(word, "auto") == 0 || !scope_token_valid(word))
+        if (strcasecmp(word, "auto") == 0 || !scope_token_valid(word))
                 return CONFIG_VALUE_BAD;
         return buf_append_string(accepted, word);
 }

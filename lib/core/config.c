@@ -239,6 +239,25 @@ static char *read_line(char *ret_line, int num, void *stream) {
         return NULL;
 }
 
+/* Whether the value was taken; if not, that is reported as finding, with what is wrong filled in. */
+static bool take_value(struct reader *reader, enum config_key key, const char *value,
+                       struct config_finding finding) {
+        _cleanup_free_ char *word = NULL;
+        int r;
+
+        r = config_value_set(&reader->parser->config, key, value, &word);
+        if (r < 0)
+                reader->error = r;
+        if (r > 0) {
+                finding.problem =
+                        r == CONFIG_VALUE_FORBIDDEN ? CONFIG_FORBIDDEN_EXTRA : CONFIG_BAD_VALUE;
+                finding.value = word;
+                finding.allowed = config_key_allowed(key, (enum config_value_outcome) r);
+                report(reader, finding);
+        }
+        return r == 0;
+}
+
 /* Sets a known key, if its value is right. */
 static void set_key(struct reader *reader, enum config_key key, const char *value) {
         struct origin *origin = &reader->parser->origins[key];
@@ -247,7 +266,6 @@ static void set_key(struct reader *reader, enum config_key key, const char *valu
                 .key = config_key_name(key),
                 .value = value,
         };
-        _cleanup_free_ char *word = NULL;
 
         *origin = (struct origin){ .file = reader->parser->files.n - 1,
                                    .line = reader->line,
@@ -260,18 +278,7 @@ static void set_key(struct reader *reader, enum config_key key, const char *valu
                 return;
         }
         reader->lines[key] = reader->line;
-
-        int r = config_value_set(&reader->parser->config, key, value, &word);
-        if (r < 0)
-                reader->error = r;
-        if (r > 0) {
-                finding.problem =
-                        r == CONFIG_VALUE_FORBIDDEN ? CONFIG_FORBIDDEN_EXTRA : CONFIG_BAD_VALUE;
-                finding.value = word;
-                finding.allowed = config_key_allowed(key, (enum config_value_outcome) r);
-                report(reader, finding);
-        }
-        origin->bad = r != 0;
+        origin->bad = !take_value(reader, key, value, finding);
 }
 
 /*

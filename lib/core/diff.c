@@ -105,7 +105,11 @@ static bool classify(struct change *change, const struct baseline *baseline) {
         if (change->source && change->target)
                 return classify_both(change, baseline);
         if (change->source) {
+                const struct record *record =
+                        baseline ? baseline_find(baseline, change->key) : NULL;
+
                 change->kind = CHANGE_ADD;
+                change->drift = record && record_vouches_source(record, change->source);
                 return change->source->type != ITEM_OTHER;
         }
         change->kind = CHANGE_REMOVE;

@@ -33,7 +33,8 @@ struct change {
         const struct item *target; /* the form that counts; NULL: CHANGE_ADD */
         const struct item *forms;  /* all forms on the target */
         size_t n_forms;
-        bool drift; /* the target is not as the baseline knows it, though the source is */
+        bool drift; /* the target is not as the baseline knows it (or has lost it), though the source
+                       is as it was */
 };
 
 /* The changes point into the manifests, which must stay as they are. */

@@ -138,7 +138,7 @@ static int order_surplus_forms(struct builder *b, const struct change *change, c
 }
 
 static int order_put(struct builder *b, const struct change *change) {
-        _cleanup_free_ char *path = diff_target_path(change), *copy = NULL;
+        _cleanup_free_ char *path = diff_target_path(change);
         bool entry = item_is_entry(change->source);
         bool there;
         int r = 0;

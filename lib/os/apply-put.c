@@ -29,8 +29,6 @@
 
 #define PUT_TEMP_TRIES 1000U
 #define PUT_NAME_SIZE 32
-#define PUT_SETTLED_SEC 3
-
 struct put {
         const char *source_path;
         const char *name; /* of the file in directory */
@@ -125,13 +123,6 @@ static struct manifest_stat put_stat(const struct stat *st) {
 
 /* A later write must change a time stamp that is older than the grain of any file system (2 s on
  * FAT). One from the future proves nothing. */
-static bool put_settled(const struct stat *st) {
-        struct timespec now;
-
-        return clock_gettime(CLOCK_REALTIME, &now) == 0 &&
-               io_nsec(now.tv_sec, (uint32_t) now.tv_nsec) - io_nsec(PUT_SETTLED_SEC, 0) >=
-                       put_stat(st).mtime;
-}
 
 static int put_open_temp(struct put *put, struct apply_result *result) {
         for (unsigned i = 0; i < PUT_TEMP_TRIES; i++) {
@@ -211,7 +202,8 @@ int apply_put(struct apply *apply, const char *source_path, const char *target_p
         if (r != 0)
                 return r;
         ret_result->source = put_stat(&put.before);
-        ret_result->source_settled = put_settled(&put.before);
+        ret_result->source_settled = tree_is_settled(
+                io_nsec(put.before.st_mtim.tv_sec, (uint32_t) put.before.st_mtim.tv_nsec));
         r = put_open_temp(&put, ret_result);
         if (r != 0)
                 return r;

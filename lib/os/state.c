@@ -122,8 +122,7 @@ static int state_name(const char *partition, char ret_name[static STATE_NAME_SIZ
         if (length == 0 || length > STATE_PARTITION_MAX ||
             strspn(partition, "0123456789abcdef-") != length)
                 return -EINVAL;
-        memcpy(ret_name, partition, length);
-        memcpy(ret_name + length, STATE_SUFFIX, sizeof(STATE_SUFFIX));
+        snprintf(ret_name, STATE_NAME_SIZE, "%s" STATE_SUFFIX, partition);
         return 0;
 }
 

@@ -93,8 +93,10 @@ int tree_splice(struct manifest *manifest, const char *path, struct manifest *fr
         if (splice_reserve(manifest, from + fresh->n + tail) < 0 ||
             splice_reserve(&gone, to - from) < 0)
                 return -ENOMEM;
+        if (!manifest->items) /* there is nothing, and nothing comes */
+                return 0;
 
-        if (to > from)
+        if (gone.items)
                 memcpy(gone.items, &manifest->items[from], (to - from) * sizeof(struct item));
         gone.n = to - from;
         if (fresh->n != gone.n && tail > 0)

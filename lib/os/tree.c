@@ -7,6 +7,8 @@
  */
 #include "os/tree.h"
 
+#include "os/io.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -16,10 +18,14 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <time.h>
 
 /* A lookup below a directory is refused with EAGAIN while something is renamed in the file system;
  * a lease that is being broken answers alike. */
 #define TREE_OPEN_TRIES 64
+
+/* FAT's two seconds, and more than a tick. */
+#define TREE_SETTLED_NSEC INT64_C(2100000000)
 
 #define MAGIC_EXFAT 0x2011bab0U
 #define MAGIC_XFS 0x58465342U
@@ -101,4 +107,11 @@ int tree_space(int root, struct tree_space *ret_space) {
         tree_name_magic((uint32_t) fs.f_type, &space);
         *ret_space = space;
         return 0;
+}
+
+bool tree_is_settled(int64_t mtime) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return mtime <= io_nsec(now.tv_sec, (uint32_t) now.tv_nsec) - TREE_SETTLED_NSEC;
 }

@@ -74,6 +74,12 @@ _must_check_ int tree_compare(int source_root, const char *source_path, int targ
  * it back). SIGIO must be ignored or blocked. False where the file system or the kernel has no answer. */
 bool tree_is_open_for_writing(int fd);
 
+/*
+ * Whether a time stamp (nanoseconds since the epoch) is so old that any later write must change it:
+ * FAT counts two seconds, and the kernel's clock for time stamps may lag by a tick.
+ */
+bool tree_is_settled(int64_t mtime);
+
 /* File system facts, from the descriptor itself. */
 struct tree_space {
         uint64_t free; /* bytes, whole clusters */

@@ -236,9 +236,8 @@ char *fixture_expand(const char *text) {
         _cleanup_buf_ struct buf buf = BUF_INIT;
 
         for (; *text; text++)
-                assert_int_equal(*text == '$' ? buf_append_string(&buf, MID)
-                                              : buf_append(&buf, text, 1),
-                                 0);
+                assert_int_equal(
+                        *text == '$' ? buf_append_string(&buf, MID) : buf_append(&buf, text, 1), 0);
         return buf_steal(&buf);
 }
 
@@ -270,10 +269,9 @@ void fixture_baseline_add(struct baseline *baseline, const struct manifest *sour
         assert_non_null(t);
         s = item_best_form(s, n_s);
         t = item_best_form(t, n_t);
-        record = (struct record){ .key = s->key,
-                                  .size = s->size,
-                                  .source_mtime = s->mtime,
-                                  .target_mtime = t->mtime };
+        record = (struct record){
+                .key = s->key, .size = s->size, .source_mtime = s->mtime, .target_mtime = t->mtime
+        };
         assert_int_equal(baseline_set(baseline, &record), 0);
 }
 

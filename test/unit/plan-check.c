@@ -225,7 +225,8 @@ static bool was_seen(const struct run *run, const char *path) {
                     !disk_find(&run->world->source, run->world->seen.items[i]))
                         return true;
         }
-        return run->world->prune || guard_version_gone(&run->world->scope, key, &run->world->modules);
+        return run->world->prune ||
+               guard_version_gone(&run->world->scope, key, &run->world->modules);
 }
 
 /* Whether a disk has the entry in any form. */
@@ -363,7 +364,7 @@ static void do_put(struct run *run, const struct step *step) {
         enum scope_class class = scope_classify(&run->world->scope, step->path, false);
         int64_t freed = node_room(run, old);
 
-        require(run, new && new->kind == NODE_FILE, "put: no such source", step->path);
+        require(run, new &&new->kind == NODE_FILE, "put: no such source", step->path);
         require(run, has_parent(run, step->path), "put: no parent", step->path);
         require(run, !old || old->kind == NODE_FILE, "put: onto a directory", step->path);
         require(run, class >= SCOPE_PAYLOAD && class <= SCOPE_UKI, "c: put out of scope",
@@ -428,8 +429,8 @@ static void mark_complete(struct run *run) {
         for (size_t i = 0; i < run->world->target.n; i++) {
                 struct node *node = &run->world->target.nodes[i];
 
-                node->mark = is_entry_node(run, node) &&
-                             disk_entry_complete(&run->world->target, node);
+                node->mark =
+                        is_entry_node(run, node) && disk_entry_complete(&run->world->target, node);
         }
         run->had_complete = count_complete(run) > 0;
 }
@@ -460,7 +461,8 @@ static void run_steps(struct run *run) {
                 check_prefix(run);
         }
         require(run, bytes == run->plan.bytes, "bytes do not add up", "");
-        require(run, !run->plan.full || has_finding(run, FINDING_TARGET_FULL), "full, not told", "");
+        require(run, !run->plan.full || has_finding(run, FINDING_TARGET_FULL), "full, not told",
+                "");
         run->world->free = (uint64_t) run->room;
 }
 
@@ -545,7 +547,7 @@ static void note_findings(const struct run *run, struct outcome *outcome) {
 
 static void note_outcome(struct run *run, struct outcome *outcome) {
         outcome->n_steps = run->plan.n;
-        outcome->mood = run->plan.full                            ? MOOD_FULL
+        outcome->mood = run->plan.full                          ? MOOD_FULL
                         : has_finding(run, FINDING_TARGET_FULL) ? MOOD_PARTLY
                         : run->plan.retires_first               ? MOOD_RETIRES_FIRST
                                                                 : MOOD_NORMAL;

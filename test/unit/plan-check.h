@@ -44,11 +44,11 @@ enum plan_mood {
 /* What came out, for those who count. */
 struct outcome {
         enum plan_mood mood;
-        bool equal;            /* nothing was held back, and the trees were equal at the end */
-        size_t n_steps;        /* of the first round */
-        size_t rounds;         /* until there was nothing to do */
-        struct strlist steps;  /* of the first round: "put PATH", "unlink PATH" … */
-        struct strlist found;  /* of the first round: "1201 PATH OTHER", the number first */
+        bool equal;           /* nothing was held back, and the trees were equal at the end */
+        size_t n_steps;       /* of the first round */
+        size_t rounds;        /* until there was nothing to do */
+        struct strlist steps; /* of the first round: "put PATH", "unlink PATH" … */
+        struct strlist found; /* of the first round: "1201 PATH OTHER", the number first */
 };
 
 void outcome_done(struct outcome *outcome);

@@ -68,7 +68,7 @@ struct kernel {
         const char *version;
         const char *token;
         enum layout layout;
-        char ref[PATH_SIZE];   /* what else its entry names */
+        char ref[PATH_SIZE]; /* what else its entry names */
         uint64_t size;
 };
 
@@ -96,8 +96,8 @@ static struct kernel make_kernel(struct maker *m, const char *version) {
         struct kernel kernel = {
                 .version = version,
                 .token = chance(m, 30) ? "fedora" : MID,
-                .layout = (enum layout) (chance(m, 60) ? LAYOUT_TYPE1
-                                                       : random_below(&m->random, LAYOUT_N)),
+                .layout = (enum layout)(chance(m, 60) ? LAYOUT_TYPE1
+                                                      : random_below(&m->random, LAYOUT_N)),
                 .size = 1 + random_below(&m->random, 60000),
         };
 
@@ -493,12 +493,11 @@ static const struct {
         unsigned percent;
         void (*strike)(struct maker *);
 } mishaps[] = {
-        { 50, refresh },      { 25, drift },         { 15, empty },        { 20, dangle_source },
-        { 20, dangle_target }, { 25, change_entry }, { 8, name_outside },  { 40, count_entry },
-        { 30, count_entry },  { 20, clash },         { 20, leave_behind }, { 25, add_extra },
-        { 20, add_extra_path }, { 8, add_bad_name }, { 5, add_special },   { 10, change_case },
-        { 8, dangle_source }, { 10, count_entry },   { 10, leave_behind },
-        { 8, spoil_kernels },
+        { 50, refresh },        { 25, drift },        { 15, empty },        { 20, dangle_source },
+        { 20, dangle_target },  { 25, change_entry }, { 8, name_outside },  { 40, count_entry },
+        { 30, count_entry },    { 20, clash },        { 20, leave_behind }, { 25, add_extra },
+        { 20, add_extra_path }, { 8, add_bad_name },  { 5, add_special },   { 10, change_case },
+        { 8, dangle_source },   { 10, count_entry },  { 10, leave_behind }, { 8, spoil_kernels },
 };
 
 /* ---- The circumstances ---- */

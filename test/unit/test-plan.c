@@ -302,7 +302,8 @@ static const struct plan_case cases[] = {
                 .source = KERNEL("6.9.1") UKI("6.8.1"),
                 .target = "$/6.9.1/linux 100\n$/6.9.1/initrd 200\n"
                           "loader/entries/$-6.9.1+2-1.conf -> $/6.9.1/linux $/6.9.1/initrd\n"
-                          "EFI/Linux/$-6.8.1+0-3.efi 300=" "EFI/Linux/" MID "-6.8.1.efi\n",
+                          "EFI/Linux/$-6.8.1+0-3.efi 300="
+                          "EFI/Linux/" MID "-6.8.1.efi\n",
                 .modules = "6.9.1 6.8.1",
                 .steps = "put EFI/Linux/$-6.8.1.efi\n"
                          "unlink EFI/Linux/$-6.8.1+0-3.efi\n"
@@ -438,11 +439,14 @@ static const struct plan_case cases[] = {
                 .found = "1001\n",
         },
         {
-                .name = "no room: the file that the old text of an entry names waits with its folder",
-                .source = KERNEL("6.10.1") KERNEL("6.9.1") KERNEL("6.8.1") "loader/entries/$-6.9.1.conf -> "
-                                                           "$/6.9.1/linux\n",
-                .target = KERNEL("6.9.1") KERNEL("6.8.1") "loader/entries/$-6.9.1.conf -> $/6.9.1/linux $/o/n/a\n"
-                                          "$/o/n/a 1\n$/o/b 500\n$/o/m/c 1\n",
+                .name = "no room: the file that the old text of an entry names waits with its "
+                        "folder",
+                .source = KERNEL("6.10.1") KERNEL("6.9.1")
+                        KERNEL("6.8.1") "loader/entries/$-6.9.1.conf -> "
+                                        "$/6.9.1/linux\n",
+                .target = KERNEL("6.9.1")
+                        KERNEL("6.8.1") "loader/entries/$-6.9.1.conf -> $/6.9.1/linux $/o/n/a\n"
+                                        "$/o/n/a 1\n$/o/b 500\n$/o/m/c 1\n",
                 .modules = "6.10.1 6.9.1 6.8.1",
                 .seen = "$/o",
                 .free = 250,
@@ -461,8 +465,8 @@ static const struct plan_case cases[] = {
         {
                 .name = "no room for a blessing, all else is done",
                 .source = KERNEL("6.9.1") UKI("6.8.1") "$/new 20\n",
-                .target = KERNEL("6.9.1") "EFI/Linux/$-6.8.1+3.efi 300=EFI/Linux/" MID
-                                          "-6.8.1.efi\n",
+                .target =
+                        KERNEL("6.9.1") "EFI/Linux/$-6.8.1+3.efi 300=EFI/Linux/" MID "-6.8.1.efi\n",
                 .modules = "6.9.1 6.8.1",
                 .free = 250,
                 .steps = "put $/new\n",
@@ -472,8 +476,8 @@ static const struct plan_case cases[] = {
                 .name = "no room for a blessing that an entry relies on",
                 .source = KERNEL("6.9.1") UKI("6.8.1") "loader/entries/$-6.8.1.conf -> "
                                                        "EFI/Linux/$-6.8.1.efi\n",
-                .target = KERNEL("6.9.1") "EFI/Linux/$-6.8.1+3.efi 300=EFI/Linux/" MID
-                                          "-6.8.1.efi\n",
+                .target =
+                        KERNEL("6.9.1") "EFI/Linux/$-6.8.1+3.efi 300=EFI/Linux/" MID "-6.8.1.efi\n",
                 .modules = "6.9.1 6.8.1",
                 .free = 250,
                 .found = "1001\n",
@@ -562,10 +566,11 @@ static void test_table(void **state) {
 /* ---- The generated worlds ---- */
 
 static const enum finding_kind findings_to_meet[] = {
-        FINDING_TARGET_FULL,      FINDING_LAST_ENTRY, FINDING_RUNNING_KERNEL,
-        FINDING_EXTRA,            FINDING_IN_THE_WAY, FINDING_SOURCE_NOT_BOOTABLE,
-        FINDING_ENTRY_INCOMPLETE, FINDING_BAD_NAME,   FINDING_ENTRY_OUTSIDE,
-        FINDING_ENTRY_NO_KERNEL,
+        FINDING_TARGET_FULL,      FINDING_LAST_ENTRY,
+        FINDING_RUNNING_KERNEL,   FINDING_EXTRA,
+        FINDING_IN_THE_WAY,       FINDING_SOURCE_NOT_BOOTABLE,
+        FINDING_ENTRY_INCOMPLETE, FINDING_BAD_NAME,
+        FINDING_ENTRY_OUTSIDE,    FINDING_ENTRY_NO_KERNEL,
 };
 
 static const char *const mood_names[MOOD_N] = {
@@ -580,7 +585,7 @@ struct tally {
         size_t moods[MOOD_N];
         size_t findings[ELEMENTSOF(findings_to_meet)];
         size_t equal;
-        size_t busy; /* cases with at least one step */
+        size_t busy;  /* cases with at least one step */
         size_t later; /* cases that took more than one round */
 };
 
