@@ -52,6 +52,12 @@ def digits(number):
     return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number} B"
 
 
+def digest(path):
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class Screen:
     """What is seen: paced, and coloured if that is wanted."""
 
@@ -73,9 +79,9 @@ class Screen:
         head = f"== {self._acts}. {title} "
         self.say()
         self.say(head.ljust(WIDTH, "="), "head")
-        for line in text.split("\n"):
+        for line in textwrap.wrap(text, WIDTH - 3):
             self.say(f"   {line}")
-        self.pause(1.5)
+        self.pause(1)
 
     def command(self, text):
         """What an administrator would type."""
@@ -93,8 +99,8 @@ class Screen:
 
     def words(self, line, kind="log"):
         """One line of the program's, which may take several of ours."""
-        for part in textwrap.wrap(line, WIDTH - 13, break_on_hyphens=False) or [""]:
-            self.say(f"  bootsyncd| {part}", kind)
+        for part in textwrap.wrap(line, WIDTH - 7, break_on_hyphens=False) or [""]:
+            self.say(f"  log| {part}", kind)
 
     def pause(self, seconds):
         """Time to read; what the daemon says meanwhile is shown."""
@@ -137,10 +143,10 @@ class Show:
         if self.m.esp(x) not in self.m.mounts():
             return None, None
         ours, others = {}, {}
-        for path, (kind, size, digest) in self._tree(self.m.esp(x)).items():
+        for path, (kind, size, sha256) in self._tree(self.m.esp(x)).items():
             if kind != "d":
                 mine = any(path.startswith(prefix) for prefix in self.m.scope())
-                (ours if mine else others)[path] = (size, digest)
+                (ours if mine else others)[path] = (size, sha256)
         return ours, others
 
     def cell(self, files, source, path):
@@ -168,7 +174,7 @@ class Show:
             for line in self.screen.daemon.status.split("; "):
                 say(f"  status: {line}", "dim")
         say()
-        self.screen.pause(2.5)
+        self.screen.pause(1.2)
 
     @staticmethod
     def summary(files):
@@ -189,6 +195,7 @@ class Show:
 
         def said():
             return all(f"{self.m.esp(x)} in sync" in self.screen.daemon.status for x in targets)
+
         self.screen.until(same, f"the ESPs {targets} are equal to a")
         self.screen.until(said, f"the status line says that {targets} are in sync")
 
@@ -201,7 +208,7 @@ class Show:
                 self.screen.say(f"  + /boot/{ENTRY_TOKEN}/{version}{names[step]}")
             elif step == "entry":
                 self.screen.say(f"  + /boot/loader/entries/{ENTRY_TOKEN}-{version}.conf")
-            self.screen.pause(0.4)
+            self.screen.pause(0.2)
 
     # -- the acts
 
@@ -223,7 +230,7 @@ class Show:
     def start(self):
         """Bind and first fill."""
         self.screen.act("Start", "Three disks, each with a boot loader. The machine was booted "
-                                 "from the first;\nkernels are on that one only.")
+                                 "from the first; kernels are on that one only.")
         self.table()
         self.screen.command("systemctl start bootsyncd")
         self.screen.daemon = self.m.start()
@@ -243,17 +250,18 @@ class Show:
         """An initrd is written anew, slowly, under its old name."""
         self.screen.act("An initrd is refreshed in place",
                         "It is written piece by piece, with gaps longer than DebounceSec=: no "
-                        "half file\nis ever copied.")
+                        "half file is ever copied.")
         path = f"/boot/{ENTRY_TOKEN}/6.9.3/initrd.img-6.9.3"
-        before = {x: self.split(x)[0] for x in "bc"}
+        copies = [path.replace("/boot/", f"{self.m.esp(x)}/") for x in "bc"]
+        before = [digest(copy) for copy in copies]
         self.screen.command(f"dracut --force {path} 6.9.3")
         with open(path, "wb", buffering=0) as file:
             for piece in range(3):
                 file.write(bytes([piece + 1]) * 2_500_000)
                 self.screen.say(f"  ~ {path}: {digits(file.tell())}")
                 self.screen.wait(0.5 if self.screen.fast else 1.2)
-                for x in "bc":
-                    self.expect(self.split(x)[0] == before[x], "an open file is not copied")
+                self.expect([digest(copy) for copy in copies] == before,
+                            "an open file is not copied")
         self.mirrored()
         self.table()
 
@@ -270,7 +278,7 @@ class Show:
         """A secondary goes, and work goes on."""
         self.screen.act("The third disk goes",
                         "It is said, the second one is still served, and nothing is written to "
-                        "the empty\ndirectory that /boot@c is now.")
+                        "the empty directory that /boot@c is now.")
         self.screen.command("umount /boot@c")
         self.m.umount("c")
         self.screen.until(lambda: "/boot@c not mounted" in self.screen.daemon.status,
@@ -294,15 +302,16 @@ class Show:
         self.screen.act("A typo in the configuration",
                         "It is named with its file and line; the old settings stay in force, all "
                         "of them.")
-        path = "/etc/bootsync/bootsync.conf.d/10-scan.conf"
         for value, answer in (("1o min", "settings in force stay"), ("10min", "read again")):
-            self.screen.command(f"printf '[Mirror]\\nRescanIntervalSec={value}\\n' >{path}; "
-                                "systemctl reload bootsyncd")
+            self.screen.command("editor /etc/bootsync/bootsync.conf.d/10-scan.conf")
+            self.screen.say("  [Mirror]")
+            self.screen.say(f"  RescanIntervalSec={value}")
+            self.screen.command("systemctl reload bootsyncd")
             self.m.dropin(f"[Mirror]\nRescanIntervalSec={value}\n", "10-scan")
             before = self.screen.daemon.mark()
             self.screen.daemon.reload()
             self.screen.daemon.wait_log(answer, after=before)
-            self.screen.pause(2)
+            self.screen.pause(1.5)
 
     def stop(self):
         """A change right before the stop."""
@@ -310,7 +319,8 @@ class Show:
                         "As in `dnf upgrade && reboot`: what is pending is mirrored before the "
                         "daemon ends.")
         entry = f"/boot/loader/entries/{ENTRY_TOKEN}-6.9.4.conf"
-        self.screen.command(f"sed -i 's/ quiet//' {entry}; systemctl stop bootsyncd")
+        self.screen.command(f"sed -i 's/ quiet//' {entry}")
+        self.screen.command("systemctl stop bootsyncd")
         with open(entry, "r+", encoding="utf-8") as file:
             text = file.read().replace(" quiet", "")
             file.seek(0)
@@ -337,9 +347,8 @@ class Show:
             self.expect(not [path for path in self.split(x)[0] if ".bootsync-" in path],
                         f"no leftovers on {x}")
         self.screen.say()
-        self.screen.say("The three ESPs hold the same kernels, initrds and entries; files of "
-                        "others are as", "same")
-        self.screen.say("they were.", "same")
+        self.screen.say("The three ESPs hold the same kernels, initrds and entries.", "same")
+        self.screen.say("The files of others are as they were, and nothing else is there.", "same")
 
     def run(self):
         """All of it."""
@@ -351,9 +360,9 @@ class Show:
 
 INTRO = """\
 bootsyncd on three throw-away ESPs with real vfat, in {place}.
-There is no systemd in here: systemctl start, reload and stop stand for a start of
-the program, SIGHUP and SIGTERM; kernel-install and dracut for their steps.
-In the tables: size and first digits of the SHA-256; ! where a mirror differs."""
+No systemd runs in here: systemctl start, reload and stop stand for a start of
+the program, SIGHUP and SIGTERM; kernel-install and dracut for what they do.
+Tables: size and first digits of the SHA-256; ! where a mirror differs from a."""
 
 
 def perform(options):
