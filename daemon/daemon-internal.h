@@ -28,7 +28,6 @@ struct daemon {
         bool again;     /* a target came while a round was active */
         bool stopping;
         unsigned stop_rounds; /* rounds since SIGTERM */
-        bool watch_limited;   /* it was said that some directories cannot be watched */
         bool busy;            /* the watchdog is armed */
         uint64_t status_sent;
         uint64_t steps; /* told so far */

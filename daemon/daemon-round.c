@@ -129,9 +129,7 @@ static int on_news(enum watch_news news, const char *path, int error, void *user
         case WATCH_UNMOUNTED:
                 return 0; /* the mount table tells the same, and more */
         case WATCH_LIMIT:
-                if (!d->watch_limited)
-                        report_message(d->report, MESSAGE_WATCH_LIMIT, 0, args);
-                d->watch_limited = true;
+                report_message(d->report, MESSAGE_WATCH_LIMIT, 0, args);
                 return 0;
         case WATCH_ERROR:
                 report_message(d->report, MESSAGE_WATCH_ERROR, 0, args);

@@ -13,6 +13,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct arguments {
         const char *verb;
@@ -49,10 +50,14 @@ static const char usage[] =
         "bootsyncd is at work; 77 no permission; 78 the configuration is not usable.\n"
         "See bootsyncd(8).\n";
 
-static int usage_error(const char *text, const char *word) {
-        fprintf(stderr, "bootsyncd: %s%s%s\nTry 'bootsyncd --help'.\n", text, word ? ": " : "",
-                word ? word : "");
+static int point_at_help(void) {
+        fputs("Try 'bootsyncd --help'.\n", stderr);
         return EXIT_USAGE;
+}
+
+static int usage_error(const char *text, const char *word) {
+        fprintf(stderr, "bootsyncd: %s%s%s\n", text, word ? ": " : "", word ? word : "");
+        return point_at_help();
 }
 
 /* 0, or EXIT_USAGE. */
@@ -83,8 +88,8 @@ static int parse_arguments(int argc, char *argv[], struct arguments *ret_argumen
                         arguments.prune = true;
                 else if (option == OPTION_VERSION)
                         arguments.version = true;
-                else
-                        return EXIT_USAGE;
+                else /* getopt_long() has said what is wrong */
+                        return point_at_help();
         }
         if (optind < argc)
                 arguments.verb = argv[optind++];
@@ -151,12 +156,18 @@ static int verb_diff(struct report *report, struct config *config,
         return daemon_run(report, config, &options, NULL);
 }
 
+/* Only a whole word is a yes: what else is typed, or piped in, was perhaps meant for others. */
 static bool confirm(void) {
         char answer[16];
 
         printf("Remove all of this? [y/N] ");
         fflush(stdout);
-        return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+        if (!fgets(answer, sizeof(answer), stdin)) {
+                printf("\n");
+                return false;
+        }
+        answer[strcspn(answer, "\n")] = '\0';
+        return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
 /* Lists what --prune would remove, and asks. 0: go on; else an exit status. */
@@ -271,5 +282,7 @@ int main(int argc, char *argv[]) {
                 return usage_error("there is no such verb", arguments.verb);
         if ((arguments.prune || arguments.yes) && strcmp(arguments.verb, "sync") != 0)
                 return usage_error("--prune and --yes go with sync", NULL);
+        if (arguments.yes && !arguments.prune)
+                return usage_error("--yes goes with --prune", NULL);
         return run_verb(verb, &arguments);
 }

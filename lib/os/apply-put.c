@@ -121,9 +121,6 @@ static struct manifest_stat put_stat(const struct stat *st) {
         };
 }
 
-/* A later write must change a time stamp that is older than the grain of any file system (2 s on
- * FAT). One from the future proves nothing. */
-
 static int put_open_temp(struct put *put, struct apply_result *result) {
         for (unsigned i = 0; i < PUT_TEMP_TRIES; i++) {
                 char name[PUT_NAME_SIZE];

@@ -218,7 +218,7 @@ class Show:
         os.makedirs("/etc/kernel")
         for path, text in (("/etc/kernel/entry-token", ENTRY_TOKEN + "\n"),
                            ("/etc/bootsync/bootsync.conf",
-                            CONFIG.format(debounce="300ms" if fast else "1s"))):
+                            CONFIG.format(debounce="300ms" if fast else "800ms"))):
             with open(path, "w", encoding="ascii") as file:
                 file.write(text)
         for x in "abc":
@@ -259,7 +259,7 @@ class Show:
             for piece in range(3):
                 file.write(bytes([piece + 1]) * 2_500_000)
                 self.screen.say(f"  ~ {path}: {digits(file.tell())}")
-                self.screen.wait(0.5 if self.screen.fast else 1.2)
+                self.screen.wait(0.5 if self.screen.fast else 1)
                 self.expect([digest(copy) for copy in copies] == before,
                             "an open file is not copied")
         self.mirrored()
