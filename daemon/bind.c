@@ -7,8 +7,9 @@
  *      if it is not the booted one; anything else is refused. A member may be mounted late.
  *   3. ROOT must be an empty directory.
  *   4. The booted partition is asked for, and the mount at ROOT@x waited for that shows it.
- *   5. It is bound, and /run/bootsync/source becomes a link to ROOT@x: the unit shuts that path off
- *      from the daemon, which then sees the source as ROOT only, where it is read-only.
+ *   5. It is bound, unless ROOT was mounted or filled meanwhile, and /run/bootsync/source becomes a
+ *      link to ROOT@x: the unit shuts that path off from the daemon, which then sees the source as
+ *      ROOT only, where it is read-only.
  */
 #include "bind.h"
 
@@ -25,6 +26,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -256,6 +258,25 @@ static int bind_member(struct bind *bind, char letter, const struct booted *boot
         return set_source_link(bind, letter);
 }
 
+/* Whatever came while we waited counts: a mount on ROOT, a file in it. The lock is on the directory
+ * below the mount: of two that wait for the same ESP, one binds, and the other finds it bound. */
+static int bind_if_free(struct bind *bind, char letter, const struct booted *booted) {
+        _cleanup_close_ int fd =
+                open(bind->config->root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct roles roles;
+        int r;
+
+        if (fd < 0 || flock(fd, LOCK_EX) < 0)
+                return refuse(bind, MESSAGE_BIND_NO_ROOT, (struct message_args){ .error = errno });
+        r = read_members(bind, &roles);
+        if (r < 0)
+                return r;
+        if (roles.root_mounted)
+                return take_mounted(bind, &roles);
+        r = check_directory(bind);
+        return r != 0 ? r : bind_member(bind, letter, booted);
+}
+
 static int bind_new(struct bind *bind) {
         struct booted booted;
         char letter;
@@ -274,7 +295,7 @@ static int bind_new(struct bind *bind) {
         if (r == 0)
                 r = wait_for_booted(bind, booted.uuid, &letter);
         if (r == 0)
-                r = bind_member(bind, letter, &booted);
+                r = bind_if_free(bind, letter, &booted);
         return r;
 }
 

@@ -67,6 +67,15 @@ static int stop(sd_event_source *s _unused_, const struct signalfd_siginfo *si _
         return r < 0 ? r : daemon_stop_if_through(d);
 }
 
+/* Whoever waits for a verb at a terminal wants the prompt back; a commit can be cut at any point. */
+static int interrupt(sd_event_source *s _unused_, const struct signalfd_siginfo *si _unused_,
+                     void *userdata) {
+        struct daemon *d = userdata;
+
+        round_abort(d->round);
+        return sd_event_exit(d->event, EXIT_HELD);
+}
+
 static void send_reloading(void) {
         sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, waiter_now());
 }
@@ -150,7 +159,7 @@ static int add_signals(struct daemon *d) {
 
         r = add_signal(d, SIGTERM, stop);
         if (r >= 0)
-                r = add_signal(d, SIGINT, stop);
+                r = add_signal(d, SIGINT, d->options->mode == DAEMON_SERVE ? stop : interrupt);
         if (r >= 0 && d->options->mode == DAEMON_SERVE)
                 r = add_signal(d, SIGHUP, reload);
         return r;

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -159,6 +160,13 @@ static int verb_diff(struct report *report, struct config *config,
 /* Only a whole word is a yes: what else is typed, or piped in, was perhaps meant for others. */
 static bool confirm(void) {
         char answer[16];
+        sigset_t signals;
+
+        /* the look at what is to be removed has blocked them */
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGTERM);
+        sigprocmask(SIG_UNBLOCK, &signals, NULL);
 
         printf("Remove all of this? [y/N] ");
         fflush(stdout);

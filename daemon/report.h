@@ -4,9 +4,9 @@
  * level elsewhere, and the line of systemctl status.
  *
  * A state (a finding) is said when it begins, not each time that it is seen. States are collected
- * by topic: a topic is a member's letter, or REPORT_SOURCE. Between report_begin() and report_end()
- * of a topic those that still hold are named again; the others are forgotten, and would be said
- * anew.
+ * by topic: a topic is a member's letter, or one of those below. Between report_begin() and
+ * report_end() of a topic those that still hold are named again; the others are forgotten, and
+ * would be said anew.
  */
 #pragma once
 

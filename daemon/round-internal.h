@@ -9,9 +9,6 @@
 
 #include <sys/types.h>
 
-/* States of single entries are found by the workers, but speak of the source. */
-#define TOPIC_ENTRIES '#'
-
 struct round {
         sd_event *event;
         struct mirror *mirror;

@@ -55,7 +55,7 @@ static int take_finding(struct round *round, struct target *target,
                                          .error = message->error };
         bool of_source = finding_is_of_source(finding.kind);
 
-        report_finding(round->mirror->report, of_source ? TOPIC_ENTRIES : target->letter,
+        report_finding(round->mirror->report, of_source ? REPORT_FILES : target->letter,
                        target->letter, &finding);
         return 0;
 }
@@ -66,7 +66,7 @@ static int take_record(struct round *round, struct target *target,
         struct record record;
 
         channel_to_record(message, &record);
-        record.racy |= round->hooks->is_dirty(message->other, round->userdata);
+        record.suspect = round->hooks->is_dirty(message->other, round->userdata);
         return target_note(target, &record);
 }
 

@@ -108,24 +108,39 @@ static int format_bytes(struct buf *buf, uint64_t bytes) {
         return buf_appendf(buf, "%" PRIu64 " bytes", bytes);
 }
 
+static int format_mirrored(struct buf *buf, const struct channel_message *result, uint64_t usec) {
+        int r = 0;
+
+        if (result->put > 0) {
+                r = buf_appendf(buf, "mirrored %" PRIu64 " file%s (", result->put,
+                                result->put == 1 ? "" : "s");
+                if (r == 0)
+                        r = format_bytes(buf, result->number);
+                if (r == 0)
+                        r = buf_append_string(buf, result->removed > 0 ? "), " : ")");
+        }
+        if (r == 0 && result->removed > 0)
+                r = buf_appendf(buf, "removed %" PRIu64, result->removed);
+        if (r < 0)
+                return r;
+        if (usec < USEC_PER_SEC)
+                return buf_appendf(buf, " in %" PRIu64 " ms", usec / USEC_PER_MSEC);
+        return buf_appendf(buf, " in %" PRIu64 ".%" PRIu64 " s", usec / USEC_PER_SEC,
+                           usec / (USEC_PER_SEC / 10) % 10);
+}
+
 static void report_mirrored(struct round *round, struct target *target, bool in_sync) {
-        const struct channel_message *result = &round->result;
         uint64_t usec = waiter_now() - round->started;
         _cleanup_buf_ struct buf text = BUF_INIT;
         int r;
 
-        r = buf_appendf(&text, "mirrored %" PRIu64 " file%s (", result->put,
-                        result->put == 1 ? "" : "s");
+        r = format_mirrored(&text, &round->result, usec);
         if (r == 0)
-                r = format_bytes(&text, result->number);
-        if (r == 0)
-                r = buf_appendf(&text, " in %" PRIu64 ".%" PRIu64 " s), removed %" PRIu64 "; %s",
-                                usec / USEC_PER_SEC, usec / (USEC_PER_SEC / 10) % 10,
-                                result->removed, in_sync ? "in sync" : "not all is in sync");
+                r = buf_append_string(&text, in_sync ? "; in sync" : "; not all is in sync");
         if (r == 0)
                 report_message(round->mirror->report, MESSAGE_MIRRORED, target->letter,
                                (struct message_args){ .other = buf_string(&text),
-                                                      .bytes = result->number,
+                                                      .bytes = round->result.number,
                                                       .usec = usec });
 }
 
@@ -188,7 +203,7 @@ static void store_baseline(struct round *round, struct target *target) {
                                                  .other = (char *) "",
                                                  .error = -r };
 
-                report_finding(round->mirror->report, TOPIC_ENTRIES, target->letter, &finding);
+                report_finding(round->mirror->report, REPORT_FILES, target->letter, &finding);
         }
 }
 
@@ -203,7 +218,7 @@ static int finish(struct round *round) {
         round->active = false;
         round->progress = (struct round_progress){ 0 };
         if (round->planned)
-                report_end(round->mirror->report, TOPIC_ENTRIES);
+                report_end(round->mirror->report, REPORT_FILES);
         return round->hooks->done(round->userdata);
 }
 
@@ -253,6 +268,7 @@ static int mark_targets(struct round *round, const struct pathset *paths) {
                         continue;
                 if (all) {
                         target->scanned = false;
+                        baseline_distrust_racy(&target->baseline);
                         pathset_done(&target->dirty);
                 }
                 for (size_t k = 0; k < paths->paths.n && !all && r == 0; k++)
@@ -359,7 +375,7 @@ int round_start(struct round *round, unsigned flags, const struct pathset *paths
         round->mirror->source_retry = 0;
 
         round->active = true;
-        report_begin(round->mirror->report, TOPIC_ENTRIES);
+        report_begin(round->mirror->report, REPORT_FILES);
         round->progress = (struct round_progress){ 0 };
         return next_target(round);
 }

@@ -111,7 +111,12 @@ void baseline_drop(struct baseline *baseline, const char *key) {
 void baseline_distrust(struct baseline *baseline, const char *key) {
         for (size_t at = lower_bound(baseline, key);
              at < baseline->n && relpath_below(baseline->records[at].key, key); at++)
-                baseline->records[at].racy = true;
+                baseline->records[at].suspect = true;
+}
+
+void baseline_distrust_racy(struct baseline *baseline) {
+        for (size_t i = 0; i < baseline->n; i++)
+                baseline->records[i].suspect |= baseline->records[i].racy;
 }
 
 /* Puts the checksum before the line that begins at from, and ends it. */
@@ -150,7 +155,8 @@ int baseline_format_record(struct buf *buf, const struct record *record) {
 
         digest_format(record->digest, digest);
         r = buf_appendf(&line, "F %s %" PRIu64 " %" PRIi64 " %" PRIi64 " %d ", digest, record->size,
-                        record->source_mtime, record->target_mtime, record->racy);
+                        record->source_mtime, record->target_mtime,
+                        record->racy || record->suspect);
         return r < 0 ? r : format_keyed(buf, &line, record->key);
 }
 
@@ -201,7 +207,7 @@ static int parse_file(const char *line, struct record *record, int *ret_key_at) 
                    &record->source_mtime, &record->target_mtime, &racy, ret_key_at) != 5 ||
             line[(*ret_key_at)++] != ' ')
                 return -EBADMSG;
-        record->racy = racy != 0;
+        record->racy = record->suspect = racy != 0;
         return digest_parse(digest, strlen(digest), &record->digest) < 0 ? -EBADMSG : 0;
 }
 

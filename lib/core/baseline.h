@@ -23,7 +23,10 @@ struct record {
         int64_t source_mtime; /* nanoseconds; each side as that side's file system keeps it */
         int64_t target_mtime;
         struct digest digest;
-        bool racy; /* must be compared by content: the time stamps prove nothing */
+        bool racy;    /* read when the source's time stamp was so young that a later write need not
+                         have changed it */
+        bool suspect; /* must be compared by content. On disk it is one with racy: a watch vouches
+                         for young time stamps as long as it is there */
 };
 
 struct baseline {
@@ -45,8 +48,11 @@ _must_check_ int baseline_set(struct baseline *baseline, const struct record *re
 
 void baseline_drop(struct baseline *baseline, const char *key);
 
-/* From now on time stamps prove nothing for key and for all below it. */
+/* key and all below it must be compared by content. */
 void baseline_distrust(struct baseline *baseline, const char *key);
+
+/* The same for every record that is racy. */
+void baseline_distrust_racy(struct baseline *baseline);
 
 enum baseline_outcome {
         BASELINE_FOREIGN = 1, /* it names another source; nothing is returned */

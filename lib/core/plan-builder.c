@@ -95,18 +95,11 @@ static bool will_be_complete(const struct builder *b, const struct item *entry) 
         return true;
 }
 
-/* Whether a target's entry is complete now, and the removals touch nothing of it. */
+/* Whether a target's entry is complete now, and the removals leave it. What it names is left then,
+ * too: a removal takes the entries that name a file first, or waits until they have a new text. */
 static bool stays_complete(const struct builder *b, const struct item *entry) {
-        if (b->when[target_index(b, entry)] != REMOVE_NEVER ||
-            !guard_entry_complete(b->in->target, entry, NULL))
-                return false;
-        for (size_t i = 0; i < entry->refs.n; i++) {
-                const struct item *named = manifest_find(b->in->target, entry->refs.items[i]);
-
-                if (b->when[target_index(b, named)] != REMOVE_NEVER)
-                        return false;
-        }
-        return true;
+        return b->when[target_index(b, entry)] == REMOVE_NEVER &&
+               guard_entry_complete(b->in->target, entry, NULL);
 }
 
 /* What lies outside of the scope cannot be seen: it is taken to be there. */

@@ -47,12 +47,11 @@ static int decide(struct builder *b) {
         return r;
 }
 
-/* Whether the file at path goes, and nothing is put in its place. */
+/* Whether the file at path goes. */
 static bool goes(const struct builder *b, const char *path) {
         const struct item *item = manifest_find(b->in->target, path);
 
-        return item && item->type != ITEM_DIR && b->when[target_index(b, item)] == REMOVE_LATE &&
-               !builder_is_put(b, builder_find_change(b, path));
+        return item && item->type != ITEM_DIR && b->when[target_index(b, item)] == REMOVE_LATE;
 }
 
 /* Whether the item at index is an entry that stays, with the text that it has now. */

@@ -243,6 +243,19 @@ def scenario_disk_appears_late(m):
     expect_bound(m, "a")
 
 
+@scenario()
+def scenario_name_known_late(m):
+    """A mount whose partition udev has yet to name is bound as soon as it has."""
+    m.config(PATIENT)
+    m._esps["a"].unplug()
+    d = m.start(["bind"], wait_ready=False)
+    waits_without_polling(d, 0.3)
+    since = time.monotonic()
+    m._esps["a"].plug()
+    ends_soon(d, since)
+    expect_bound(m, "a")
+
+
 @scenario(mounted="b")
 def scenario_never_mounted(m):
     """An ESP that is not mounted in time is an error that names it, and what to do."""
@@ -251,13 +264,52 @@ def scenario_never_mounted(m):
     expect_refused(m, m.run("bind"), f"PARTUUID={m.partuuid('a')}", "/boot@[a-z]", "/etc/fstab")
     elapsed = time.monotonic() - since
     expect(0.5 <= elapsed < 0.5 + SOON, f"{elapsed:.1f} s")
-    m.mount("a", at="/mnt")
+    for place in ("/mnt", "/boot@A", "/boot@aa", "/boot@1", "/boot-a"):
+        m.mount("a", at=place)
+    m.config(QUICK.replace("500ms", "0"))
     expect_refused(m, m.run("bind"), f"PARTUUID={m.partuuid('a')}")
     m.config(QUICK.replace("500ms", "100ms"))
     m._esps["a"].unplug()
     since = time.monotonic()
     expect_refused(m, m.run("bind"), f"PARTUUID={m.partuuid('a')}", "there is no such disk")
     expect(time.monotonic() - since < 0.6 + SOON, "waited too long for a disk")
+
+
+@scenario(mounted="b")
+def scenario_root_is_filled_meanwhile(m):
+    """A file that came into ROOT during the wait counts as one that was there before."""
+    m.config(PATIENT)
+    d = m.start(["bind"], wait_ready=False)
+    time.sleep(0.3 * SLOW)
+    write("/boot/late", "x")
+    m.mount("a")
+    expect(d.wait() == 1 and m.bound() is None, "bound over it")
+    d.wait_log(r"^error: /boot is not empty \(it holds 'late'\)")
+
+
+@scenario(mounted="b")
+def scenario_root_is_mounted_meanwhile(m):
+    """So does a mount: nothing is stacked upon it."""
+    m.config(PATIENT.replace("30s", "2s"))
+    d = m.start(["bind"], wait_ready=False)
+    time.sleep(0.3 * SLOW)
+    m.tmpfs("/boot")
+    m.mount("a")
+    expect(d.wait() == 1, "exit status")
+    d.wait_log(r"^error: What is mounted on /boot \(tmpfs\)")
+    expect(mounts_on("/boot") == 1 and m.mounts()["/boot"][2] == "tmpfs", "bound over it")
+
+
+@scenario(mounted="b")
+def scenario_two_at_once(m):
+    """Of several that wait for the ESP one binds it, and the others find it bound."""
+    m.config(PATIENT)
+    waiting = [m.start(["bind"], wait_ready=False) for _ in range(5)]
+    time.sleep(0.4 * SLOW)
+    m.mount("a")
+    expect([d.wait() for d in waiting] == [0] * 5, "exit statuses")
+    expect_bound(m, "a")
+    expect(sum(d.count_log("the machine was booted from it") for d in waiting) == 1, "one binds")
 
 
 # -- ROOT
@@ -317,6 +369,17 @@ def scenario_stays_bound(m):
     expect(d.count_log("is bound to /boot: the machine was booted from it") == 1, f"{d.log}")
     expect(d.stop() == 0, "exit status")
     expect_bound(m, "a")
+
+
+@scenario()
+def scenario_source_link_is_not_needed(m):
+    """A /run/bootsync/source that cannot be made is said, and harms nothing."""
+    install(m)
+    os.makedirs("/run/bootsync/source/x")
+    result = m.run("bind")
+    expect_bound(m, "a", result, "error: /run/bootsync/source: Is a directory\n")
+    m.start()
+    m.wait_mirrored("b")
 
 
 @scenario()

@@ -253,7 +253,7 @@ def scenario_prune(m):
     result = m.run("sync", check=0)
     expect(f"notice: /boot@b: {stray} is not on /boot, and nobody saw it go: it stays. 'bootsyncd "
            "sync --prune' removes it" in result.stderr and on_b(m, stray), f"{result}")
-    for answer in ("n\n", "", "\n", "no\n", "yesterday\n", "q\ny\n"):
+    for answer in ("n\n", "", "\n", "no\n", "yesterday\n", "q\ny\n", "y" * 99):
         result = m.run("sync", "--prune", stdin=answer, check=1)
         expect(f"/boot@b: remove {stray}\n" in result.stdout and "[y/N]" in result.stdout
                and "Nothing was removed" in result.stdout, f"{result}")
@@ -324,32 +324,37 @@ def scenario_level(m):
 @scenario(fs_only="ext4")
 def scenario_hostile_names(m):
     """Names with control characters, newlines and bytes that are no UTF-8 are escaped in the log
-    and in what `diff` prints: one line stays one line."""
+    and in what `diff` and `--prune` print: one line stays one line."""
     bound(m)
+    names = {b"new\nline": "new\\x0aline", b"esc\x1b[31m": "esc\\x1b[31m", b"bell\x07": "bell\\x07",
+             b"bad\xff\xfe": "bad\\xff\\xfe", b"back\\slash": "back\\\\slash",
+             "bidi\u202e".encode(): "bidi\\xe2\\x80\\xae", "ümlaut".encode(): "ümlaut"}
     directory = f"/boot/{m.token}/6.9.1".encode()
-    names = [b"new\nline", b"esc\x1b[31m", b"bell\x07", b"bad\xff\xfe", b"back\\slash",
-             "bidi\u202e".encode(), "ümlaut".encode()]
     for name in names:
         with open(directory + b"/" + name, "wb") as file:
             file.write(b"x")
     os.symlink("x", directory + b"/li\nnk")
-    shown = ["new\\x0aline", "esc\\x1b[31m", "bell\\x07", "bad\\xff\\xfe", "back\\\\slash",
-             "li\\x0ank"]
-    result = m.run("diff", check=1)
-    d = m.start()
-    d.wait_status("held back|in sync")
-    for text in (result.stderr, "\n".join(d.log) + "\n"):
-        for line in text.splitlines():
-            expect(re.match(f"({LEVELS}): .", line), repr(line))
-        expect("\x1b" not in text and "\x07" not in text and "\ufffd" not in text, repr(text))
+
+    def check(lines, pattern, suffix, shown):
+        for line in lines:
+            expect(re.match(pattern, line) and line.isprintable(), repr(line))
         for name in shown:
-            expect(text.count(f"{m.token}/6.9.1/{name} ") == 1, f"{name}: {text}")
-    for line in result.stdout.splitlines():
-        expect(line.startswith("/boot@b: ") and "\u202e" not in line, repr(line))
-    expect("/ümlaut (1 bytes)" in result.stdout and "/bidi\\xe2\\x80\\xae" in result.stdout,
-           f"{result}")
-    for path in ("loader", "linux"):
-        m.assert_mirrored("b", scope=[f"{m.token}/6.9.1/{path}"])
+            expect(sum(f"{m.token}/6.9.1/{name}{suffix}" in line for line in lines) == 1,
+                   f"{name}: {lines}")
+    result = m.run("diff", check=1)
+    check(result.stdout.splitlines(), "/boot@b: ", " (1 bytes)", names.values())
+    check(result.stderr.splitlines(), f"({LEVELS}): .", " is no regular file", ["li\\x0ank"])
+    d = m.start()
+    m.wait_mirrored("b", scope=[f"{m.token}/6.9.1/linux", f"loader/entries/{m.token}-"])
+    d.wait_status("in sync")
+    expect(d.stop() == 0, "exit status")
+    check(d.log, f"({LEVELS}): .", " is no regular file", ["li\\x0ank"])
+    for name in names:
+        os.unlink(directory + b"/" + name)
+    result = m.run("sync", check=1)
+    check(result.stderr.splitlines(), f"({LEVELS}): .", " is not on /boot", names.values())
+    result = m.run("sync", "--prune", "--yes", check=1)
+    check(result.stdout.splitlines(), "/boot@b: ", "", names.values())
 
 
 @scenario(esps="abcd", mounted="abc")
@@ -425,13 +430,20 @@ def scenario_status(m):
     expect(line.split("; ")[1] in d.status, f"b was in sync before: {d.status}")
     m.umount("d")
     d.wait_status(rf"/boot@d not mounted {stamp}$")
-    os.rename(f"/boot/{m.token}", "/boot/hidden")
+    os.mkdir("/lib/modules/6.9.9")
+    d.reload()
     d.wait_status("; held back by the source, see the journal$")
-    os.rename("/boot/hidden", f"/boot/{m.token}")
+    os.rmdir("/lib/modules/6.9.9")
+    m.write_entry(f"{m.token}-6.9.0.conf", version="6.9.0")
+    d.reload()
+    d.wait_status("/boot@b in sync.*; not all files are mirrored, see the journal$")
+    os.unlink(m.entries("6.9.0")[0])
     m.remount_rw("c")
     d.wait_status(rf"^/boot is /boot@a; /boot@b in sync {stamp}; /boot@c in sync {stamp}; /boot@d "
                   rf"not mounted {stamp}$")
     expect(max(map(len, d.notify)) < 400, "not one line")
+    said = [text for text in d.notify if text.startswith("STATUS=")]
+    expect(all(one != two for one, two in zip(said, said[1:])), f"said twice in a row: {said}")
     expect(d.stop() == 0, "exit status")
     expect(d.notify[-1] == "STOPPING=1" or "STOPPING=1" in d.notify, "goodbye")
 
@@ -472,10 +484,12 @@ def scenario_progress_in_status(m):
     expect(0 < done[-1] <= int(totals.pop()), f"{d.notify}")
 
 
-def on_terminal(m, *words, answer=None, wrap=()):
-    """Run a verb on a terminal; returns (exit status, all that was written to it)."""
+def on_terminal(m, *words, answer=None, to=b"[y/N]", wrap=()):
+    """Run a verb on a terminal, and type an answer once it shows what that is to; returns (exit
+    status, all that was written to the terminal)."""
     master, slave = pty.openpty()
-    process = subprocess.Popen([*wrap, m.binary, *words], stdin=slave, stdout=slave, stderr=slave,
+    process = subprocess.Popen(["setsid", "--ctty", "--wait", *wrap, m.binary, *words],
+                               stdin=slave, stdout=slave, stderr=slave,
                                env={"PATH": "/usr/bin:/bin", "TERM": "linux"})
     os.close(slave)
     text = b""
@@ -485,7 +499,7 @@ def on_terminal(m, *words, answer=None, wrap=()):
         except OSError:
             break
         text += piece
-        if answer is not None and b"[y/N]" in text:
+        if answer is not None and to in text:
             os.write(master, answer)
             answer = None
     os.close(master)
@@ -507,6 +521,9 @@ def scenario_progress_on_a_terminal(m):
     expect(left[-1] == "" and all(re.match(f"({LEVELS}): .", line) for line in left[:-1]),
            repr(text))
     expect(m.run("sync").stderr.count("\r") == 0, "no progress off a terminal")
+    shutil.rmtree(f"{m.esp('b')}/{m.token}")
+    status, text = on_terminal(m, "sync", answer=b"\x03", to=b" of ", wrap=SLOW_DISK)
+    expect(status == 1 and text.endswith("\r\x1b[K"), f"{status} {text!r}")
 
 
 @scenario()
@@ -520,6 +537,8 @@ def scenario_prune_on_a_terminal(m):
     expect(status == 1 and "Nothing was removed." in text and on_b(m, stray), repr(text))
     status, text = on_terminal(m, "sync", "--prune", answer=b"\x04")
     expect(status == 1 and on_b(m, stray), repr(text))
+    status, text = on_terminal(m, "sync", "--prune", answer=b"\x03")
+    expect(status == -signal.SIGINT and on_b(m, stray), f"{status} {text!r}")
     status, text = on_terminal(m, "sync", "--prune", answer=b"y\n")
     expect(status == 0 and not on_b(m, stray), repr(text))
     expect(text.index("remove ") < text.index("[y/N]"), repr(text))
@@ -594,6 +613,55 @@ def scenario_interrupt(m):
     expect(d.wait() == 0, "exit status")
     m.assert_mirrored("b")
     expect("STOPPING=1" in d.notify, "goodbye")
+
+
+@scenario()
+def scenario_interrupted_sync(m):
+    """Control-C gives the prompt back at once, whatever `sync` is at: exit status 1; what was left
+    behind is tidied up by the next one."""
+    m.skeleton("a")
+    m.add_kernel("6.9.1", linux_mb=0.1, initrd_mb=6)
+    m.run("bind", check=0)
+    d = m.start(["sync"], wait_ready=False, wrap=SLOW_DISK)
+    temporary = f"{m.esp('b')}/{m.token}/6.9.1"
+    wait_until(lambda: os.path.isdir(temporary) and
+               any(name.startswith(".") for name in os.listdir(temporary)), 10, "copying")
+    since = time.monotonic()
+    d.signal(signal.SIGINT)
+    expect(d.wait() == 1, "exit status")
+    expect(time.monotonic() - since < 1 * SLOW, "it went on")
+    m.run("sync", check=0)
+    m.assert_mirrored("b")
+    expect(not any(name.startswith(".") for name in os.listdir(temporary)), "leftovers")
+
+
+@scenario()
+def scenario_lock_that_cannot_be_had(m):
+    """Without the lock nothing is done, which is said."""
+    bound(m)
+    m.tmpfs("/run/bootsync", readonly=True)
+    for words in (["sync"], []):
+        result = m.run(*words, check=1)
+        expect(result.stderr == "error: /run/bootsync/lock cannot be locked: Read-only file "
+                                "system\n", f"{result}")
+    expect(tree(m.esp("b")) == {}, "b was written to")
+
+
+@scenario()
+def scenario_watchdog(m):
+    """The service manager's watchdog is fed by progress, and off while there is nothing to do."""
+    m.skeleton("a")
+    m.add_kernel("6.9.1", linux_mb=0.1, initrd_mb=4)
+    d = m.start(wrap=SLOW_DISK, env={"WATCHDOG_USEC": "3000000"})
+    m.wait_mirrored("b", timeout=30)
+    d.wait_status("in sync", 30)
+    d.wait_notify("^WATCHDOG_USEC=0$")
+    words = [text for text in d.notify if text.startswith("WATCHDOG")]
+    expect(words[0] == "WATCHDOG_USEC=3000000\nWATCHDOG=1" and words[-1] == "WATCHDOG_USEC=0",
+           f"{words}")
+    expect(words.count("WATCHDOG=1") >= 5, f"{words}")
+    before = len(d.notify)
+    hold(lambda: len(d.notify) == before, 0.7, "nothing is said while idle")
 
 
 @scenario()

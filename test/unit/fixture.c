@@ -203,7 +203,9 @@ static void scan_node(const struct node *node, const struct scope *scope,
                 [NODE_DIR] = ITEM_DIR,
                 [NODE_OTHER] = ITEM_OTHER,
         };
-        const struct manifest_stat st = { types[node->kind], node->size, node->mtime };
+        /* a directory has a size, too, which says nothing */
+        const uint64_t size = node->kind == NODE_FILE ? node->size : 4096;
+        const struct manifest_stat st = { types[node->kind], size, node->mtime };
         enum scope_class class = scope_classify(scope, node->path, node->kind == NODE_DIR);
 
         if (class == SCOPE_OUTSIDE)

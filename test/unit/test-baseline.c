@@ -37,6 +37,7 @@ static void check_record(const struct baseline *baseline, const struct record *w
         assert_true(got->target_mtime == wanted->target_mtime);
         assert_true(digest_equal(got->digest, wanted->digest));
         assert_int_equal(got->racy, wanted->racy);
+        assert_int_equal(got->suspect, wanted->racy);
 }
 
 /* The text of all records; ends[i] is where the i-th line ends, the head's first. */
@@ -264,7 +265,7 @@ static void test_set_drop(void **state) {
 static void test_distrust(void **state) {
         static const char *const keys[] = { "a", "a/b", "a/b/c", "a-b", "b" };
         static const struct {
-                const char *key, *racy; /* one letter for each of keys */
+                const char *key, *suspect; /* one letter for each of keys */
         } table[] = {
                 { "a", "yyynn" },  { "A/B", "nyynn" }, { "", "yyyyy" },
                 { "a-", "nnnnn" }, { "b", "nnnny" },   { "c", "nnnnn" },
@@ -281,9 +282,32 @@ static void test_distrust(void **state) {
                 }
                 baseline_distrust(&baseline, table[i].key);
                 for (size_t k = 0; k < ELEMENTSOF(keys); k++)
-                        assert_int_equal(baseline_find(&baseline, keys[k])->racy,
-                                         table[i].racy[k] == 'y');
+                        assert_int_equal(baseline_find(&baseline, keys[k])->suspect,
+                                         table[i].suspect[k] == 'y');
         }
+}
+
+/* Young time stamps prove nothing from the moment at which nobody watched; what an event made
+ * suspect is so on disk, too. */
+static void test_distrust_racy(void **state) {
+        struct record fresh = { .key = (char *) "fresh", .racy = true };
+        struct record old = { .key = (char *) "old" };
+        struct record touched = { .key = (char *) "touched", .suspect = true };
+        _cleanup_baseline_ struct baseline baseline = BASELINE_INIT, again = BASELINE_INIT;
+        _cleanup_buf_ struct buf buf = BUF_INIT;
+
+        (void) state;
+        assert_int_equal(baseline_set(&baseline, &fresh), 0);
+        assert_int_equal(baseline_set(&baseline, &old), 0);
+        assert_false(baseline_find(&baseline, "fresh")->suspect);
+        baseline_distrust_racy(&baseline);
+        assert_true(baseline_find(&baseline, "fresh")->suspect);
+        assert_false(baseline_find(&baseline, "old")->suspect);
+
+        assert_int_equal(baseline_format_head(&buf, SOURCE), 0);
+        assert_int_equal(baseline_format_record(&buf, &touched), 0);
+        assert_int_equal(baseline_parse(buf.data, buf.size, SOURCE, &again), 0);
+        assert_true(baseline_find(&again, "touched")->suspect);
 }
 
 int main(void) {
@@ -292,7 +316,7 @@ int main(void) {
                 cmocka_unit_test(test_flipped),    cmocka_unit_test(test_override),
                 cmocka_unit_test(test_foreign),    cmocka_unit_test(test_nonsense),
                 cmocka_unit_test(test_no_head),    cmocka_unit_test(test_set_drop),
-                cmocka_unit_test(test_distrust),
+                cmocka_unit_test(test_distrust),   cmocka_unit_test(test_distrust_racy),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,12 +101,12 @@ static void test_baseline(void **state) {
                 const char *name;
                 uint64_t source_size, target_size;
                 int64_t source_mtime, target_mtime;
-                bool racy;
+                bool suspect;
                 const char *kind; /* "": no change */
                 bool drift;
         } table[] = {
                 { "the record vouches for both", 10, 10, 100, 200, false, "", false },
-                { "racy: read it", 10, 10, 100, 200, true, "compare", false },
+                { "suspect: read it", 10, 10, 100, 200, true, "compare", false },
                 { "the source was written", 10, 10, 101, 200, false, "compare", false },
                 { "the source grew", 11, 10, 101, 200, false, "replace", false },
                 { "the source grew, its time did not move", 11, 10, 100, 200, false, "replace",
@@ -117,7 +117,7 @@ static void test_baseline(void **state) {
                   true },
                 { "both were written", 10, 10, 101, 201, false, "compare", false },
                 { "both grew alike", 11, 11, 100, 200, false, "compare", false },
-                { "racy, and the target was written", 10, 10, 100, 201, true, "compare", false },
+                { "suspect, and the target was written", 10, 10, 100, 201, true, "compare", false },
         };
 
         (void) state;
@@ -128,7 +128,7 @@ static void test_baseline(void **state) {
                                                .size = 10,
                                                .source_mtime = 100,
                                                .target_mtime = 200,
-                                               .racy = table[i].racy };
+                                               .suspect = table[i].suspect };
                 const char *kind;
 
                 assert_int_equal(baseline_set(&baseline, &record), 0);

@@ -84,6 +84,19 @@ static void test_source(void **state) {
         }
 }
 
+/* With "loader" among the extra paths even a file of that name is seen. */
+static void test_source_loader_file(void **state) {
+        _cleanup_scope_ struct scope scope = fixture_scope("loader");
+        _cleanup_findings_ struct findings findings = FINDINGS_INIT;
+        _cleanup_manifest_ struct manifest source;
+
+        (void) state;
+        scan("loader 5\n$/6.9/linux 1\n", &scope, &source);
+        assert_non_null(manifest_find(&source, "loader"));
+        assert_int_equal(guard_source(&scope, &source, "6.9", 0, &findings), 0);
+        assert_int_equal(only_finding(&findings), FINDING_NO_LOADER);
+}
+
 static void test_target(void **state) {
         static const struct {
                 const char *name;
@@ -127,6 +140,7 @@ static void test_newer(void **state) {
         } table[] = {
                 { "nothing", "", NULL },
                 { "the same kernel", "$/6.9/linux 1\n", NULL },
+                { "the same in other words", "$/06.9/linux 1\n", NULL },
                 { "an older one", "$/6.8/linux 1\nloader/entries/$-6.8.conf -> x\n", NULL },
                 { "a newer one", "$/6.10/linux 1\n", "6.10" },
                 { "a newer one of the entry token", "fedora/6.10/linux 1\n", "6.10" },
@@ -339,6 +353,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_newest),
                 cmocka_unit_test(test_source),
+                cmocka_unit_test(test_source_loader_file),
                 cmocka_unit_test(test_target),
                 cmocka_unit_test(test_newer),
                 cmocka_unit_test(test_newer_without_baseline),

@@ -441,13 +441,11 @@ static const struct plan_case cases[] = {
         {
                 .name = "no room: the file that the old text of an entry names waits with its "
                         "folder",
-                .source = KERNEL("6.10.1") KERNEL("6.9.1")
-                        KERNEL("6.8.1") "loader/entries/$-6.9.1.conf -> "
-                                        "$/6.9.1/linux\n",
-                .target = KERNEL("6.9.1")
-                        KERNEL("6.8.1") "loader/entries/$-6.9.1.conf -> $/6.9.1/linux $/o/n/a\n"
-                                        "$/o/n/a 1\n$/o/b 500\n$/o/m/c 1\n",
-                .modules = "6.10.1 6.9.1 6.8.1",
+                .source = KERNEL("6.10.1") KERNEL("6.9.1") "loader/entries/$-6.9.1.conf -> "
+                                                           "$/6.9.1/linux\n",
+                .target = KERNEL("6.9.1") "loader/entries/$-6.9.1.conf -> $/6.9.1/linux $/o/n/a\n"
+                                          "$/o/n/a 1\n$/o/b 500\n$/o/m/c 1\n",
+                .modules = "6.10.1 6.9.1",
                 .seen = "$/o",
                 .free = 250,
                 .steps = "unlink $/o/b\n"
@@ -490,6 +488,39 @@ static const struct plan_case cases[] = {
                 .free = 250,
                 .steps = "unlink $/.bootsync-1.tmp\n",
                 .found = "1001\n",
+        },
+        {
+                .name = "an empty file that is put makes no entry complete",
+                .source =
+                        "loader/entries/$-6.9.1.conf -> $/6.9.1/lin:ux\n$/6.9.1/lin:ux 1\n$/m 0\n",
+                .target = KERNEL("6.8.1") "loader/entries/$-6.7.1.conf -> $/m\n",
+                .modules = "6.9.1 6.7.1",
+                .steps = "mkdir $/6.9.1\nput $/m\n",
+                .found = "2004 $/6.9.1/lin:ux\n"
+                         "2001 loader/entries/$-6.9.1.conf $/6.9.1/lin:ux\n"
+                         "1201 loader/entries/$-6.7.1.conf\n"
+                         "1101\n",
+        },
+        {
+                .name = "both forms of an entry go before what it names, and it comes back as one",
+                .source = KERNEL("6.9.1") "$/x/y 1\nloader/entries/$-6.8.1.conf -> $/x/y\n",
+                .target = KERNEL("6.9.1") "$/x 1\nloader/entries/$-6.8.1.conf -> $/x\n"
+                                          "loader/entries/$-6.8.1+3.conf -> $/x\n",
+                .modules = "6.9.1 6.8.1",
+                .steps = "unlink loader/entries/$-6.8.1+3.conf\n"
+                         "unlink loader/entries/$-6.8.1.conf\n"
+                         "unlink $/x\n"
+                         "mkdir $/x\n"
+                         "put $/x/y\n"
+                         "put loader/entries/$-6.8.1.conf\n",
+        },
+        {
+                .name = "of two forms on the source the blessed one counts, and that is broken",
+                .source = KERNEL("6.9.1") "loader/entries/$-6.8.1.conf -> $/gone\n"
+                                          "loader/entries/$-6.8.1+3.conf -> $/6.9.1/linux\n",
+                .target = KERNEL("6.9.1"),
+                .modules = "6.9.1",
+                .found = "2001 loader/entries/$-6.8.1.conf $/gone\n",
         },
         {
                 .name = "what is in the way makes room, just enough",

@@ -82,6 +82,7 @@ static void test_classes(void **state) {
                 { '-', "loader/entries/.conf" },
                 { '-', "loader/entries/$-6.9.1.conf/" },
                 { '-', "loader/entries/sub/$-6.9.1.conf" },
+                { '-', "loader/entries/$-6.9.1/x.conf" },
                 { '-', "loader/entries/$-6.9.1.efi" },
                 { '-', "loader/entries/$-6.9.1.conf/x" },
                 { '-', "loader/$-6.9.1.conf" },
