@@ -303,16 +303,30 @@ static bool all_in_sync(const struct daemon *d) {
         return true;
 }
 
+/* Whether a target waits, or failed in a way that one more try may mend. */
+static bool is_unfinished(const struct daemon *d) {
+        for (size_t i = 0; i < ROLES_MEMBERS; i++) {
+                const struct target *target = &d->mirror.targets[i];
+
+                if (mirror_is_target(&d->mirror, target->letter) &&
+                    (target->state == TARGET_PENDING || target->state == TARGET_FAILED))
+                        return true;
+        }
+        return false;
+}
+
 int daemon_stop_if_through(struct daemon *d) {
+        bool unfinished = !settle_is_empty(&d->settle) || is_unfinished(d);
+
         if (!d->stopping || round_is_active(d->round))
                 return 0;
-        if (!settle_is_empty(&d->settle) && d->stop_rounds < STOP_ROUNDS_MAX) {
+        if (unfinished && d->stop_rounds < STOP_ROUNDS_MAX) {
                 d->stop_rounds++;
+                round_retry_failed(&d->mirror);
                 return daemon_begin_round(d);
         }
-        if (!settle_is_empty(&d->settle))
-                report_message(d->report, MESSAGE_STOP_PENDING, 0,
-                               (struct message_args){ .other = "files were still being written" });
+        if (unfinished)
+                report_message(d->report, MESSAGE_STOP_PENDING, 0, (struct message_args){ 0 });
         return sd_event_exit(d->event, EXIT_DONE);
 }
 
@@ -334,7 +348,8 @@ static int on_done(void *userdata) {
         if (d->options->mode != DAEMON_SERVE)
                 return end_single_round(d);
 
-        if (all_in_sync(d))
+        /* a removal that a guard froze is done later, if it is still known who saw it */
+        if (all_in_sync(d) && report_all_problems(d->report) == 0)
                 witness_done(&d->mirror.source.witness);
         malloc_trim(0);
         if (d->again && !d->stopping) {

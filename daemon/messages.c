@@ -89,7 +89,7 @@ const struct message_form message_forms[] = {
           "{esp} holds the kernel {other}, which is newer than {path}, the "
           "newest one here, and did not come from here: it is left as it is. If "
           "that kernel is wanted, boot from that disk; if not, 'bootsyncd sync "
-          "--prune' shows what would go" },
+          "--prune' (stop the daemon first) shows what would go, and removes it" },
         { FINDING_TARGET_FULL, LOG_ERR, "target-full",
           "d22812f0bec154668134dff5f026e7ed",
           "{esp} is too full: {number} more bytes are needed. It is left as it "
@@ -105,7 +105,7 @@ const struct message_form message_forms[] = {
         { FINDING_EXTRA, LOG_NOTICE, "extra",
           "d99bb09dfa615cc58baa504205636f03",
           "{esp}: {path} is not on {root}, and nobody saw it go: it stays. "
-          "'bootsyncd sync --prune' removes it" },
+          "'bootsyncd sync --prune' removes it (stop the daemon first)" },
         { FINDING_SOURCE_NOT_BOOTABLE, LOG_WARNING, "source-not-bootable",
           "c9ede23167c35f7497395d6e0963fda3",
           "{root} has no complete boot entry for its newest kernel, {other}: "
@@ -288,7 +288,7 @@ const struct message_form message_forms[] = {
           "by content" },
         { MESSAGE_STOP_PENDING, LOG_WARNING, "stop-pending",
           "bc7a16ddc23a5fe7abbb5c3f8422d041",
-          "Stopped before all was mirrored: {other}" },
+          "Stopped before all was mirrored: the next start does the rest" },
         { MESSAGE_FAULT, LOG_ERR, "fault",
           "1da84173790859fa99007c1b4c3f6d76",
           "{path}{error}" },

@@ -4,6 +4,9 @@
  *
  * Left out on purpose: syslog and log files. Who wants them has them from the journal.
  */
+/* Where in our source a message was made is of no use to an administrator. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+
 #include "report.h"
 
 #include "base/buf.h"

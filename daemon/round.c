@@ -150,12 +150,14 @@ static void set_done(struct round *round, struct target *target) {
         bool was_in_sync = target->settled == TARGET_IN_SYNC;
         bool wrote = round->result.put + round->result.removed > 0;
 
-        target->failures = 0;
+        target->failures = in_sync ? 0 : target->failures;
         target->retry = 0;
         target->scanned = true;
         pathset_done(&target->dirty);
         if (wrote)
                 target->settled = TARGET_UNKNOWN; /* in sync, but since now */
+        if (!in_sync && !round->skipped)
+                target->retry = waiter_now() + retry_delay(round, ++target->failures);
         mirror_set_state(target, in_sync          ? TARGET_IN_SYNC
                                  : round->skipped ? TARGET_PENDING
                                                   : TARGET_HELD);
@@ -313,20 +315,37 @@ static int look_at_source(struct round *round, const struct pathset *paths,
         return r;
 }
 
-/* Guards 1 to 6 stop everything; 7 and what is odd about single files does not. */
+static bool has_finding(const struct findings *findings, enum finding_kind kind) {
+        for (size_t i = 0; i < findings->n; i++)
+                if (findings->items[i].kind == kind)
+                        return true;
+        return false;
+}
+
+/* Guards 1 to 6 stop everything; 7 and what is odd about single files does not. What is missing
+ * from a source that cannot be read is not the news: that it cannot be read is. */
 static bool report_source(struct round *round, const struct findings *findings) {
+        bool unreadable = has_finding(findings, FINDING_SOURCE_UNREADABLE);
         bool held = false;
 
         report_begin(round->mirror->report, REPORT_SOURCE);
         for (size_t i = 0; i < findings->n; i++) {
                 enum finding_kind kind = findings->items[i].kind;
 
-                report_finding(round->mirror->report, REPORT_SOURCE, 0, &findings->items[i]);
+                if (!(unreadable && finding_guard(kind) >= 3 && finding_guard(kind) <= 6))
+                        report_finding(round->mirror->report, REPORT_SOURCE, 0,
+                                       &findings->items[i]);
                 held |= (finding_guard(kind) >= 1 && finding_guard(kind) <= 6) ||
                         kind == FINDING_SOURCE_LOST;
         }
         report_end(round->mirror->report, REPORT_SOURCE);
         return held;
+}
+
+void round_retry_failed(struct mirror *mirror) {
+        for (size_t i = 0; i < ROLES_MEMBERS; i++)
+                if (mirror->targets[i].state == TARGET_FAILED)
+                        mirror->targets[i].retry = waiter_now();
 }
 
 int round_worker_ended(struct round *round) {

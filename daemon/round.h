@@ -72,5 +72,8 @@ void round_abort(struct round *round);
 /* Shortens the patience with a target that does not answer: the machine goes down. */
 void round_hurry(struct round *round);
 
+/* Lets the next round try failed targets again, whatever their time. */
+void round_retry_failed(struct mirror *mirror);
+
 /* When the next target is to be tried again (CLOCK_MONOTONIC microseconds); 0: none. */
 uint64_t round_next_retry(const struct mirror *mirror);

@@ -41,9 +41,9 @@ static int append_state(struct buf *buf, const struct target *target) {
         case TARGET_IN_SYNC:
                 return buf_append_string(buf, "in sync");
         case TARGET_HELD:
-                return buf_append_string(buf, "held back, see the journal");
+                return buf_append_string(buf, "held back");
         case TARGET_FAILED:
-                return buf_append_string(buf, "failed, see the journal");
+                return buf_append_string(buf, "failed");
         case TARGET_HUNG:
                 return buf_append_string(buf, "does not answer");
         }
@@ -64,6 +64,8 @@ static int append_target(struct buf *buf, const struct mirror *mirror, const str
                 r = append_state(buf, target);
         if (r == 0 && target->since && target->state == target->settled)
                 r = append_since(buf, target->since);
+        if (r == 0 && (target->state == TARGET_HELD || target->state == TARGET_FAILED))
+                r = buf_append_string(buf, " (see the journal)");
         return r;
 }
 
@@ -83,8 +85,8 @@ int status_format(struct buf *buf, const struct mirror *mirror,
         if (r == 0 && !any)
                 r = buf_append_string(buf, "; there is no other ESP to mirror to");
         if (r == 0 && report_problems(mirror->report, REPORT_SOURCE) > 0)
-                r = buf_append_string(buf, "; held back by the source, see the journal");
+                r = buf_append_string(buf, "; held back by the source (see the journal)");
         else if (r == 0 && report_problems(mirror->report, REPORT_FILES) > 0)
-                r = buf_append_string(buf, "; not all files are mirrored, see the journal");
+                r = buf_append_string(buf, "; not all files are mirrored (see the journal)");
         return r;
 }

@@ -346,11 +346,12 @@ int worker_start(const struct worker_job *job, pid_t *ret_pid, int *ret_channel)
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
                 prctl(PR_SET_NAME, "bootsync-worker");
                 close_others(theirs);
-                sigemptyset(&none);
-                sigprocmask(SIG_SETMASK, &none, NULL);
-                signal(SIGTERM, SIG_IGN); /* the daemon decides what is finished */
+                /* The daemon decides what is finished: these are ignored before they are let in. */
+                signal(SIGTERM, SIG_IGN);
                 signal(SIGINT, SIG_IGN);
                 signal(SIGHUP, SIG_IGN);
+                sigemptyset(&none);
+                sigprocmask(SIG_SETMASK, &none, NULL);
                 _exit(run(job, theirs) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
         }
         *ret_pid = pid;

@@ -187,7 +187,7 @@ def scenario_memory_broken(m):
         if name in ("empty", "zeros", "noise", "a line of 100 kB"):
             expect(status_of(result, "state-broken"), f"{name}: {result}")
         result = m.run("sync", check=0)
-        expect(not result.stderr, f"{name}, once more: {result}")
+        expect(not status_of(result, "state-broken"), f"{name}, once more: {result}")
     shutil.rmtree(path, ignore_errors=True)
     os.unlink(path)
     os.makedirs(f"{path}/directory")
@@ -398,30 +398,24 @@ def scenario_worker_killed_midway(m):
     expect_once(d, "worker-died")
 
 
-def kill_at(m, call, number):
-    """A round over an ESP that has an older state, killed at one system call, and the next."""
-    expect_bootable(m, "b")
-    old = tree(m.esp("b"))
-    m.run("sync", wrap=injected(call, "signal=KILL", number=number))
-    expect_whole(m, "b", old)
-    expect_bootable(m, "b")
-
-
 @scenario(timeout=90)
 def scenario_killed_at_each_call(m):
     """Killed at any system call that changes the target: whole files, complete entries, and the
     next round converges without leftovers."""
     bound(m, "6.9.1", "6.9.2")
-    for round_number, (call, numbers) in enumerate((
-            ("fsync", (1, 2, 5, 9)), ("renameat", (1, 3)), ("write", (4, 9)),
-            ("unlinkat", (1, 3)), ("mkdirat", (1,)), ("futimens,utimensat", (2,)))):
+    for call, numbers in (("fsync", (1, 2, 5, 9)), ("renameat", (1, 3)), ("write", (4, 9)),
+                          ("unlinkat", (1, 3)), ("mkdirat", (1,)), ("utimensat", (2,))):
         for number in numbers:
             empty(m.esp("b"))
             small(m, "6.9.1", where=m.esp("b"), seed=9)
             small(m, "6.8.1", where=m.esp("b"))
             shutil.rmtree("/lib/modules/6.8.1", ignore_errors=True)
             shutil.rmtree(MEMORY, ignore_errors=True)
-            kill_at(m, call.rpartition(",")[2], number + round_number * 0)
+            expect_bootable(m, "b")
+            old = tree(m.esp("b"))
+            m.run("sync", wrap=injected(call, "signal=KILL", number=number))
+            expect_whole(m, "b", old)
+            expect_bootable(m, "b")
             m.run("sync", check=0)
             m.assert_mirrored()
             expect(not leftovers(m.esp("b")), f"{call} {number}: {leftovers(m.esp('b'))}")
@@ -459,6 +453,7 @@ def scenario_lock(m):
     for words in (("sync",), ("sync", "--prune", "--yes")):
         expect(status_of(m.run(*words, check=75), "locked"), f"{words}")
     shutil.rmtree(payload(m, "6.9.2", "b"))
+    modules("6.9.1")
     expect_unchanged(before, m.esp("b"), "written by a second one")
     expect(not d.stop(), "exit status")
     m.run("sync", check=0)
@@ -591,9 +586,7 @@ def scenario_mounts_inside(m):
 def scenario_names_in_logs(m):
     """Control characters in names of an ESP come escaped: no line of the log is forged."""
     bound(m, "6.9.1")
-    odd = "6.0.0 \x1b[31mred\x7f" if m.fs == "ext4" else "6.0.0 x"
-    if m.fs == "ext4":
-        odd += "\nerror: forged"
+    odd = "odd \x1b[31mred\x7f\nerror: forged" if m.fs == "ext4" else "odd \u00e4"
     write(f"{m.esp('b')}/{m.token}/{odd}/linux", "extra")
     result = m.run("sync")
     expect(not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", result.stderr), f"{result!r}")
@@ -608,10 +601,12 @@ def commit_lines(m, x="b"):
     found = []
     for line in calls_of():
         call = line.partition("(")[0]
-        hit = re.findall(rf"<{m.esp(x)}(/[^>]*)?>(?:, \"([^\"]+)\")?", line)
+        hit = re.findall(rf"<{m.esp(x)}(/[^>]*)?>(?:, \"([^\"]+)\")?", line.split(" = ")[0])
         if hit and "= -1" not in line:
-            found.append((call, *["/".join(part for part in pair if part).lstrip("/")
-                                  for pair in hit]))
+            paths = ["/".join(part for part in pair if part).lstrip("/") for pair in hit]
+            if "(deleted)" in line:
+                paths[0] = paths[0].removesuffix(" (deleted)") + " (deleted)"
+            found.append((call, *paths))
     return found
 
 
@@ -630,15 +625,13 @@ def scenario_order_of_calls(m):
     at = renames[0]
     before = [call[:2] for call in found[:at]]
     after = [call[:2] for call in found[at + 1:]]
-    held = before.index(("openat2", final)) if ("openat2", final) in before else \
-        next(i for i, call in enumerate(before) if call[0] == "openat2" and call[1] == final)
+    held = before.index(("openat2", final))
     writes = [i for i, call in enumerate(before) if call == ("write", temp)]
     flushed = [i for i, call in enumerate(before) if call == ("fsync", temp)]
     expect(writes and flushed and held < writes[0] and max(writes) < max(flushed),
            f"before the rename: {before}")
     steps = [after.index(("fsync", final)), after.index(("fsync", f"{m.token}/6.9.1"))]
-    gone = next(i for i, call in enumerate(after) if call[0] == "close"
-                and call[1].startswith(final) and call[1] != final)
+    gone = after.index(("close", final + " (deleted)"))
     expect(steps == sorted(steps) and steps[1] < gone, f"after the rename: {after}")
 
 
@@ -682,7 +675,7 @@ def scenario_temporary_names(m):
     m.add_uki("6.9.1", mb=0.1)
     m.run("sync", check=0, wrap=traced("openat2", "openat", "open", "creat"))
     opened = [os.path.basename(re.search(r'"([^"]*)"', line)[1]) for line in calls_of()
-              if re.search(r"O_CREAT|O_WRONLY|O_RDWR", line) and m.root in line]
+              if re.search(r"O_CREAT|O_WRONLY|O_RDWR", line) and f"<{m.root}@b" in line]
     expect(len(opened) >= 4, f"{opened}")
     bad = [name for name in opened
            if not name.startswith(".") or name.lower().endswith((".conf", ".efi"))]
