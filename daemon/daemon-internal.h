@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Inside of the daemon: daemon.c lives through events, daemon-round.c decides when to look, and
- * looks.
+ * looks, daemon-tell.c says how it goes.
  */
 #pragma once
 
@@ -35,7 +35,15 @@ struct daemon {
 
 extern const struct round_hooks daemon_round_hooks;
 
+/* Sends the status line. */
 void daemon_send_status(struct daemon *d);
+
+/* The watchdog counts only while there is work, and is fed by its progress. */
+void daemon_set_busy(struct daemon *d, bool busy);
+
+/* Hooks of the round. */
+void daemon_on_progress(const struct round_progress *progress, void *userdata);
+void daemon_on_step(char letter, const struct channel_message *step, void *userdata);
 
 /* Finds out what is in scope, and watches it. 0 or < 0. */
 _must_check_ int daemon_watch_scope(struct daemon *d);

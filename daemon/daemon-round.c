@@ -9,89 +9,14 @@
 #include "daemon-internal.h"
 
 #include "base/timespan.h"
-#include "core/plan.h"
 #include "os/tree.h"
-#include "status.h"
 #include "waiter.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <malloc.h>
-#include <string.h>
-#include <systemd/sd-daemon.h>
 
 #define STOP_ROUNDS_MAX 3
-#define STATUS_INTERVAL (500 * USEC_PER_MSEC)
-
-/* ---- What the world is told ---- */
-
-static void send_status(struct daemon *d, const struct round_progress *progress) {
-        _cleanup_buf_ struct buf text = BUF_INIT;
-
-        if (d->options->mode == DAEMON_SERVE && status_format(&text, &d->mirror, progress) == 0)
-                report_status(d->report, buf_string(&text));
-        d->status_sent = waiter_now();
-}
-
-void daemon_send_status(struct daemon *d) {
-        send_status(d, &(struct round_progress){ 0 });
-}
-
-/* The service manager's watchdog counts only while there is work, and is fed by its progress. */
-static void set_busy(struct daemon *d, bool busy) {
-        uint64_t usec = 0;
-
-        if (d->busy == busy || sd_watchdog_enabled(0, &usec) <= 0)
-                return;
-        d->busy = busy;
-        sd_notifyf(0, "WATCHDOG_USEC=%" PRIu64 "%s", busy ? usec : 0, busy ? "\nWATCHDOG=1" : "");
-}
-
-static void on_progress(const struct round_progress *progress, void *userdata) {
-        struct daemon *d = userdata;
-        _cleanup_buf_ struct buf text = BUF_INIT;
-
-        if (d->busy)
-                sd_notify(0, "WATCHDOG=1");
-        if (progress->done > 0 && d->status_sent + STATUS_INTERVAL > waiter_now())
-                return;
-        send_status(d, progress);
-        if (progress->letter && report_on_terminal(d->report) &&
-            status_format_progress(&text, &d->mirror, progress) == 0)
-                report_progress(d->report, buf_string(&text));
-}
-
-static void print_size(uint64_t size) {
-        if (size >= 1000000)
-                printf(" (%" PRIu64 ".%" PRIu64 " MB)", size / 1000000, size / 100000 % 10);
-        else
-                printf(" (%" PRIu64 " bytes)", size);
-}
-
-static void on_step(char letter, const struct channel_message *step, void *userdata) {
-        struct daemon *d = userdata;
-        _cleanup_buf_ struct buf path = BUF_INIT;
-        static const char *const words[] = {
-                [STEP_UNLINK] = "remove",
-                [STEP_RMDIR] = "remove directory",
-                [STEP_MKDIR] = "make directory",
-                [STEP_PUT] = "write",
-        };
-        bool removal = step->kind == STEP_UNLINK || step->kind == STEP_RMDIR;
-
-        if (d->options->prune && !removal)
-                return;
-        if (buf_append_escaped(&path, step->path, strlen(step->path)) < 0)
-                return;
-        d->steps++;
-        report_progress(d->report, NULL);
-        printf("%s@%c: %s %s", d->mirror.config.root, letter, words[step->kind & 3],
-               buf_string(&path));
-        if (step->kind == STEP_PUT)
-                print_size(step->number);
-        printf("\n");
-}
 
 /* ---- What changed ---- */
 
@@ -342,7 +267,7 @@ static int on_done(void *userdata) {
         struct daemon *d = userdata;
         int r;
 
-        set_busy(d, false);
+        daemon_set_busy(d, false);
         report_progress(d->report, NULL);
         daemon_send_status(d);
         if (d->options->mode != DAEMON_SERVE)
@@ -384,7 +309,7 @@ int daemon_begin_round(struct daemon *d) {
         r = daemon_watch_scope(d);
         flags = d->flags | (settle.all ? ROUND_ALL : 0);
         d->flags = 0;
-        set_busy(d, true);
+        daemon_set_busy(d, true);
         if (r == 0)
                 r = round_start(d->round, flags, &settle.paths);
         settle_done(&settle);
@@ -396,7 +321,7 @@ int daemon_begin_round(struct daemon *d) {
 const struct round_hooks daemon_round_hooks = {
         .is_dirty = is_dirty,
         .later = later,
-        .progress = on_progress,
-        .step = on_step,
+        .progress = daemon_on_progress,
+        .step = daemon_on_step,
         .done = on_done,
 };

@@ -55,6 +55,12 @@ static int take_finding(struct round *round, struct target *target,
                                          .error = message->error };
         bool of_source = finding_is_of_source(finding.kind);
 
+        /* These two are no states that last: each is said each time. */
+        if (finding.kind == FINDING_DRIFT || finding.kind == FINDING_CHANGED) {
+                report_message(round->mirror->report, (int) finding.kind, target->letter,
+                               (struct message_args){ .path = finding.path });
+                return 0;
+        }
         report_finding(round->mirror->report, of_source ? REPORT_FILES : target->letter,
                        target->letter, &finding);
         return 0;

@@ -95,6 +95,18 @@ static bool names_missed(const struct execution *x, const struct item *entry) {
         return false;
 }
 
+/* What was copied is what had been mirrored: so it was the target that differed. Time stamps show
+ * that at once only if they are old enough; the content always does. */
+static bool was_drift(const struct worker *w, const struct change *change,
+                      const struct apply_result *result) {
+        const struct record *record = baseline_find(&w->job->target->baseline, change->key);
+
+        if (change->drift)
+                return true;
+        return record && change->kind != CHANGE_RENAME && record->size == result->source.size &&
+               digest_equal(record->digest, result->digest);
+}
+
 static int put(struct execution *x, const struct step *step) {
         const struct change *change = step->change;
         struct apply_result result = { 0 };
@@ -122,7 +134,7 @@ static int put(struct execution *x, const struct step *step) {
                 return fail(w, step->path, r, &result, change->source->size);
 
         w->put++;
-        if (change->drift) {
+        if (was_drift(w, change, &result)) {
                 r = worker_tell(w, FINDING_DRIFT, step->path, NULL, 0, 0);
                 if (r < 0)
                         return r;

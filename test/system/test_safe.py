@@ -755,3 +755,300 @@ def injected_remount(m, x):
         if other != m.esp(x) and other.startswith(m.root):
             subprocess.run(["mount", "-o", "remount,rw", other], check=False)
     return True
+
+
+# -- the source's disk dies (TESTING.md: a failing source disk)
+
+def verdict_of_round(m, before, what):
+    """A round with a disk that fails: nothing is lost on the others, and the exit status says it."""
+    result = m.run("sync")
+    expect(result.status != 0, f"{what}: it says that all is well: {result}")
+    for x, was in before.items():
+        expect_kept(was, m.esp(x), what)
+    return result
+
+
+@scenario(dm=True, esps="abc", timeout=90)
+def scenario_dead_directory(m):
+    """A directory of the source that can't be read looks empty, without an error: nothing is lost
+    on any target, whichever it is; and once the disk is well, all goes on."""
+    synced(m, "6.9.1", "6.9.2")
+    m.sync()
+    before = {x: tree(m.esp(x)) for x in "bc"}
+    for path in (f"{m.token}/6.9.1", f"{m.token}/6.9.2", m.token, "loader/entries", "loader", ""):
+        m.break_disk("a", m.sectors("a", path))
+        result = m.run("sync")
+        for x, was in before.items():
+            expect_kept(was, m.esp(x), f"{path!r} unreadable: {result}")
+        m.heal_disk("a")
+        m.drop_caches()
+    os.unlink(memory_of(m))
+    m.break_disk("a", m.sectors("a", f"{m.token}/6.9.1"))
+    result = m.run("sync")
+    expect_kept(before["b"], m.esp("b"), f"unreadable, and no baseline: {result}")
+    m.heal_disk("a")
+    m.drop_caches()
+    small(m, "6.9.3")
+    m.run("sync", check=0)
+    m.assert_mirrored()
+
+
+@scenario(dm=True, esps="abc")
+def scenario_dead_directory_live(m):
+    """The same while the daemon runs, with removals under way: none is done that nobody saw, it is
+    said once, and after the disk has healed the mirror goes on."""
+    d = begin(m, "6.9.1", "6.9.2", "6.9.3")
+    before = {x: tree(m.esp(x)) for x in "bc"}
+    m.break_disk("a", m.sectors("a", f"{m.token}/6.9.2") + m.sectors("a", "loader/entries"))
+    os.unlink(f"{payload(m, '6.9.1')}/linux")
+    small(m, "6.9.4", entry=False)
+    d.wait_idle()
+    d.reload()
+    d.wait_idle()
+    d.reload()
+    d.wait_idle()
+    for x, was in before.items():
+        expect_kept(was, m.esp(x), "unreadable directories")
+    for reason in ("source-not-bootable", "source-unreadable", "source-lost", "entry-incomplete"):
+        expect(told(d, reason) <= 1, f"{reason} was said {told(d, reason)} times")
+    m.heal_disk("a")
+    m.drop_caches()
+    m.write_entry(f"{m.token}-6.9.4.conf", version="6.9.4")
+    small(m, "6.9.1")
+    d.reload()
+    m.wait_mirrored()
+
+
+@scenario(dm=True)
+def scenario_dead_table(m):
+    """The source's file allocation table can't be read: nothing is lost or half written."""
+    synced(m, "6.9.1", "6.9.2")
+    small(m, "6.9.3")
+    m.sync()
+    before = {"b": tree(m.esp("b"))}
+    m.break_disk("a", m.sectors("a"))
+    result = verdict_of_round(m, before, "FAT unreadable")
+    expect_bootable(m, "b")
+    m.heal_disk("a")
+    m.drop_caches()
+    expect_whole(m, "b")
+    expect(f"{m.token}-6.9.3.conf" not in names(m, "b") or "6.9.3" in names(m, "b", m.token),
+           f"{result}")
+    m.run("sync", check=0)
+    m.assert_mirrored()
+
+
+@scenario(dm=True)
+def scenario_dead_data(m):
+    """Data of one new file can't be read: said once, the rest is mirrored, its entry is not."""
+    d = begin(m, "6.9.1")
+    d.stop()
+    before = tree(m.esp("b"))
+    small(m, "6.9.2")
+    small(m, "6.9.3")
+    m.sync()
+    m.break_disk("a", m.sectors("a", f"{m.token}/6.9.2/initrd.img-6.9.2"))
+    d = m.start()
+    wait_told(d, "source-error", "6.9.2")
+    d.wait_idle()
+    d.reload()
+    d.wait_idle()
+    expect_once(d, "source-error")
+    expect_kept(before, m.esp("b"), "unreadable data")
+    expect(names(m, "b") == [f"{m.token}-6.9.{n}.conf" for n in (1, 3)], f"{names(m, 'b')}")
+    m.heal_disk("a")
+    d.reload()
+    m.wait_mirrored()
+
+
+@scenario(dm=True, esps="abc", timeout=90)
+def scenario_dead_disk(m):
+    """The whole source disk fails, at start: nothing is lost anywhere; healed, all goes on."""
+    synced(m, "6.9.1", "6.9.2")
+    m.remove_kernel("6.9.1")
+    m.sync()
+    before = {x: tree(m.esp(x)) for x in "bc"}
+    m.break_disk("a")
+    verdict_of_round(m, before, "the whole disk fails")
+    m.heal_disk("a")
+    m.umount(m.root)
+    m.umount("a")
+    m.mount("a")
+    m.run("bind", check=0)
+    m.run("sync", check=0)
+    m.assert_mirrored()
+
+
+@scenario(dm=True, esps="abc", timeout=90)
+def scenario_dead_disk_midway(m):
+    """The whole source disk fails in the middle of a copy: whole files only, nothing lost, said."""
+    d = begin(m, "6.9.1", "6.9.2")
+    d.stop()
+    m.remove_kernel("6.9.1")
+    small(m, "6.9.2", initrd_mb=6, seed=1)
+    m.sync()
+    source = tree(m.esp("a"))
+    before = {x: tree(m.esp(x)) for x in "bc"}
+    d = m.start(wrap=SLOW_COPY)
+    wait_copying(m, "b")
+    m.break_disk("a")
+    m.drop_caches()
+    wait_until(lambda: not leftovers(m.esp("b"), m.esp("c")) and not workers(), 20, "its end")
+    time.sleep(0.5)
+    for x, was in before.items():
+        for name, value in tree(m.esp(x)).items():
+            expect(value in (was.get(name), source.get(name)), f"half written on {x}: {name}")
+        expect_bootable(m, x)
+        lost = [name for name in was if name not in tree(m.esp(x)) and "6.9.1" not in name]
+        expect(not lost, f"lost on {x}: {lost}")
+
+
+@scenario(dm=True, esps="abc")
+def scenario_pulled_disk(m):
+    """A pulled disk: the mount stays, listings are empty, no event comes. Nothing is lost, it is
+    said once, the daemon ends for a fresh start."""
+    d = begin(m, "6.9.1", "6.9.2")
+    before = {x: tree(m.esp(x)) for x in "bc"}
+    m.pull_disk("a")
+    d.reload(wait=False)
+    expect(d.wait() == 69, f"exit status {d.process.returncode}")
+    expect_once(d, "source-lost")
+    for x, was in before.items():
+        expect_unchanged(was, m.esp(x), "a pulled disk")
+
+
+@scenario()
+def scenario_pulled_disk_that_says_gone(m):
+    """Even removals that were seen count for nothing once the source's device is gone."""
+    d = begin(m, "6.9.1", "6.9.2")
+    before = tree(m.esp("b"))
+    m.dropin("[Mirror]\nDebounceSec=1s\n")
+    d.reload()
+    d.wait_idle(quiet=1.2)
+    m.remove_kernel("6.9.1")
+    m.pull_disk("a")
+    expect(d.wait() == 69, f"exit status {d.process.returncode}")
+    expect_once(d, "source-lost")
+    expect_unchanged(before, m.esp("b"), "a pulled disk")
+
+
+# -- the target's disk dies, or hangs
+
+@scenario(dm=True, esps="abc", timeout=90)
+def scenario_dead_target(m):
+    """A target whose disk fails in the middle of a copy: the others are done, it is said, and after
+    it has healed and was mounted again it has whole files only, and catches up."""
+    d = begin(m, "6.9.1")
+    d.stop()
+    small(m, "6.9.2", initrd_mb=6)
+    m.sync()
+    old = tree(m.esp("b"))
+    d = m.start(wrap=SLOW_COPY)
+    wait_copying(m, "b")
+    m.break_disk("b")
+    m.wait_mirrored("c", timeout=20)
+    wait_told(d, "target-error", m.esp("b"))
+    m.heal_disk("b")
+    m.umount("b")
+    m.mount("b")
+    expect_whole(m, "b", old)
+    expect_bootable(m, "b")
+    m.wait_mirrored("b", timeout=20)
+    wait_until(lambda: not leftovers(m.esp("b")), 5, "no leftovers")
+
+
+@scenario(dm=True)
+def scenario_dead_directory_of_the_target(m):
+    """A directory of a target that can't be read looks empty: what lies in it is not lost."""
+    synced(m, "6.9.1", "6.9.2")
+    m.sync()
+    before = tree(m.esp("b"))
+    for path in (f"{m.token}/6.9.1", "loader/entries"):
+        m.break_disk("b", m.sectors("b", path))
+        result = m.run("sync")
+        m.heal_disk("b")
+        m.umount("b")
+        m.mount("b")
+        expect_kept(before, m.esp("b"), f"{path}: {result}")
+    m.run("sync", check=0)
+    m.assert_mirrored()
+
+
+@scenario(dm=True, esps="abc", timeout=60)
+def scenario_hung_target(m):
+    """A target that hangs holds up neither SIGTERM nor, then, the others for more than its limit;
+    it is said, and it is served again once its disk answers."""
+    d = begin(m, "6.9.1")
+    m.suspend_disk("b")
+    try:
+        small(m, "6.9.2")
+        d.wait_status(f"{m.esp('b')}: updating")
+        start = time.monotonic()
+        expect(d.stop(timeout=40) in (0, 1), f"exit status {d.process.returncode}")
+        expect(time.monotonic() - start < 25, f"{time.monotonic() - start} s")
+        expect_once(d, "target-hung")
+        m.assert_mirrored("c")
+    finally:
+        m.resume_disk("b")
+    wait_until(lambda: not workers(), 10, "the end of the hung worker")
+    expect_bootable(m, "b")
+    d = m.start()
+    m.wait_mirrored()
+    d.wait_idle()
+    expect(not leftovers(m.esp("b")), f"{leftovers(m.esp('b'))}")
+
+
+@scenario(dm=True, esps="abc", timeout=90)
+def scenario_hung_target_and_the_others(m):
+    """A target that hangs is left alone after a minute: the others are served, what comes later
+    too, and it as well as soon as its disk answers, without a new start."""
+    d = begin(m, "6.9.1")
+    m.suspend_disk("b")
+    try:
+        small(m, "6.9.2")
+        d.wait_status(f"{m.esp('b')}: updating")
+        wait_until(lambda: told(d, "target-hung"), 75, "given up")
+        m.wait_mirrored("c")
+        small(m, "6.9.3")
+        m.wait_mirrored("c")
+        expect_once(d, "target-hung")
+    finally:
+        m.resume_disk("b")
+    m.wait_mirrored("b", timeout=20)
+
+
+# -- what the descriptors promise
+
+@scenario()
+def scenario_confined(m):
+    """Every access to an ESP is relative to a descriptor: openat2 beneath its root, without links
+    and other mounts; only the roots are opened by their paths."""
+    bound(m, "6.9.1", "6.9.2")
+    m.run("sync", check=0, wrap=traced("%file", "openat2"))
+    lines = calls_of()
+    absolute = [line for line in lines if re.search(rf'"{m.root}(@[a-z])?/', line)]
+    expect(not absolute, f"by path: {absolute[:9]}")
+    opened = [line for line in lines if line.startswith("openat2(")]
+    flags = ("RESOLVE_BENEATH", "RESOLVE_NO_SYMLINKS", "RESOLVE_NO_XDEV", "RESOLVE_NO_MAGICLINKS")
+    loose = [line for line in opened if not all(flag in line for flag in flags)]
+    expect(len(opened) > 9 and not loose, f"loose: {loose[:9]}")
+    others = [line for line in lines if re.match(r"(open|openat|creat)\(", line)
+              and re.search(rf"\(\d+<{m.root}(@[a-z])?[/>]", line)]
+    expect(not others, f"without openat2: {others[:9]}")
+
+
+@scenario()
+def scenario_idle_holds_nothing(m):
+    """While it idles, every ESP can be unmounted."""
+    d = begin(m, "6.9.1")
+    expect(not d.esp_fds(), f"{d.esp_fds()}")
+    m.umount("b")
+    wait_told(d, "target-missing")
+    m.mount("b")
+    wait_told(d, "target-back")
+    d.wait_idle()
+    m.umount(m.root)
+    expect(d.wait() == 69, f"exit status {d.process.returncode}")
+    expect_once(d, "bind-lost")
+    m.umount("a")
+    m.umount("b")
