@@ -89,10 +89,7 @@ const struct message_form message_forms[] = {
           "{esp} holds the kernel {other}, which is newer than {path}, the "
           "newest one here, and did not come from here: it is left as it is. If "
           "that kernel is wanted, boot from that disk; if not, 'bootsyncd sync "
-          "--prune' shows what would go, and removes it (stop the daemon first)" }, which is newer than {path}, the "
-          "newest one here, and did not come from here: it is left as it is. If "
-          "that kernel is wanted, boot from that disk; if not, 'bootsyncd sync "
-          "--prune' (stop the daemon first) shows what would go, and removes it" },
+          "--prune' shows what would go, and removes it (stop the daemon first)" },
         { FINDING_TARGET_FULL, LOG_ERR, "target-full",
           "d22812f0bec154668134dff5f026e7ed",
           "{esp} is too full: {number} more bytes are needed. It is left as it "

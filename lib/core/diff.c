@@ -56,7 +56,8 @@ static int add(struct diff *diff, const struct change *change) {
 }
 
 static bool record_vouches_source(const struct record *record, const struct item *item) {
-        return !record->suspect && record->size == item->size && record->source_mtime == item->mtime;
+        return !record->suspect && record->size == item->size &&
+               record->source_mtime == item->mtime;
 }
 
 static bool record_vouches_target(const struct record *record, const struct item *item) {

@@ -44,8 +44,9 @@ int tree_open(const char *path, int *ret_fd, dev_t *ret_devno) {
 }
 
 int tree_openat(int root, const char *path, int flags, mode_t mode) {
-        /* openat2() refuses flags that mean nothing together with O_PATH */
-        int quiet = flags & O_PATH ? 0 : O_NONBLOCK | O_NOCTTY;
+        /* openat2() refuses flags that mean nothing together with O_PATH. Without O_NOATIME vfat
+         * writes the day of the last access at each read, whatever relatime says. */
+        int quiet = flags & O_PATH ? 0 : O_NONBLOCK | O_NOCTTY | O_NOATIME;
         struct open_how how = {
                 .flags = (unsigned) (flags | quiet | O_CLOEXEC | O_NOFOLLOW),
                 .mode = flags & O_CREAT ? mode : 0,
@@ -58,7 +59,9 @@ int tree_openat(int root, const char *path, int flags, mode_t mode) {
                 path = ".";
         for (unsigned i = 0; i < TREE_OPEN_TRIES; i++) {
                 fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-                if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+                if (fd < 0 && errno == EPERM && how.flags & O_NOATIME)
+                        how.flags &= ~(unsigned) O_NOATIME; /* the owner's privilege */
+                else if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
                         break;
         }
         return fd < 0 ? -errno : (int) fd;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The bind: which partition the machine was booted from, the wait for it, ROOT, and its adoption."""
+"""The bind: which partition was booted from, the wait for it, ROOT, and its adoption."""
 
 import os
 import shutil

@@ -122,7 +122,7 @@ def scenario_renames(m):
     os.rename(f"{m.root}/outside/linux", f"{top}/linux")
     m.wait_mirrored()
     os.rename(f"{m.root}/{m.token}", f"{m.root}/outside/all")
-    wait_told(d, "newest-missing")
+    wait_told(d, "source-not-bootable")
     os.rename(f"{m.root}/outside/all", f"{m.root}/{m.token}")
     write(f"{top}/after", "still watched")
     m.wait_mirrored()

@@ -434,8 +434,8 @@ def scenario_leftovers_removed(m):
     write(f"{m.root}/{m.token}/.bootsync-0.tmp", "one on the source is not mirrored")
     m.run("sync", check=0)
     left = leftovers(m.esp("b"))
-    expect(sorted(path.removeprefix(m.esp("b") + "/") for path in left)
-           == [".bootsync-x", "EFI/Microsoft/.bootsync-0.tmp"], f"{left}")
+    expect(sorted(path.removeprefix(m.esp("b") + "/").lower() for path in left)
+           == [".bootsync-x", "efi/microsoft/.bootsync-0.tmp"], f"{left}")
     expect(os.path.exists(f"{m.esp('b')}/.other-0.tmp"), "of others")
     expect(os.path.exists(f"{m.root}/{m.token}/.bootsync-0.tmp"), "the source is only read")
 
@@ -586,7 +586,7 @@ def scenario_mounts_inside(m):
 def scenario_names_in_logs(m):
     """Control characters in names of an ESP come escaped: no line of the log is forged."""
     bound(m, "6.9.1")
-    odd = "odd \x1b[31mred\x7f\nerror: forged" if m.fs == "ext4" else "odd \u00e4"
+    odd = "odd \x1b[31mred\x7f\nerror: forged" if m.fs == "ext4" else "odd x"
     write(f"{m.esp('b')}/{m.token}/{odd}/linux", "extra")
     result = m.run("sync")
     expect(not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", result.stderr), f"{result!r}")
