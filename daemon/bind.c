@@ -8,8 +8,7 @@
  *   3. ROOT must be an empty directory.
  *   4. The booted partition is asked for, and the mount at ROOT@x waited for that shows it.
  *   5. It is bound, unless ROOT was mounted or filled meanwhile, and /run/bootsync/source becomes a
- *      link to ROOT@x: the unit shuts that path off from the daemon, which then sees the source as
- *      ROOT only, where it is read-only.
+ *      link to ROOT@x: the unit makes that path read-only for the daemon, as all of ROOT is.
  */
 #include "bind.h"
 

@@ -20,6 +20,7 @@
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
+#include <systemd/sd-login.h>
 
 #define JOURNAL_FIELDS 12
 
@@ -33,6 +34,7 @@ struct seen {
 struct report {
         char *root;
         bool journal;
+        char *unit; /* that we are run by, or NULL */
         bool terminal;
         bool progress_shown;
         int level;
@@ -64,6 +66,8 @@ int report_new(const char *root, struct report **ret_report) {
                 return -ENOMEM;
         report->level = LOG_INFO;
         report->journal = stderr_is_journal();
+        if (report->journal && sd_pid_get_unit(0, &report->unit) < 0)
+                report->unit = NULL;
         report->terminal = !report->journal && isatty(STDERR_FILENO);
         *ret_report = steal_ptr(report);
         return 0;
@@ -74,6 +78,7 @@ struct report *report_free(struct report *report) {
                 return NULL;
         report_progress(report, NULL);
         free(report->root);
+        free(report->unit);
         free(report->status);
         free(report->seen);
         free(report);
@@ -144,8 +149,10 @@ static void add_number(struct fields *fields, const char *name, uint64_t value) 
         add_field(fields, name, value ? text : NULL);
 }
 
-static void to_journal(const struct message_form *form, const struct message_args *args,
-                       const char *text) {
+/* journald looks up the unit by our process id, and finds none if we have ended by then: with
+ * OBJECT_SYSTEMD_UNIT= the last words are the unit's, too. */
+static void to_journal(const struct report *report, const struct message_form *form,
+                       const struct message_args *args, const char *text) {
         _cleanup_(fields_done) struct fields fields = { 0 };
         bool is_finding = form->message < MESSAGE_FIRST;
 
@@ -153,6 +160,7 @@ static void to_journal(const struct message_form *form, const struct message_arg
         add_number(&fields, "PRIORITY", (uint64_t) form->level);
         add_field(&fields, "MESSAGE_ID", form->id);
         add_field(&fields, "SYSLOG_IDENTIFIER", "bootsyncd");
+        add_field(&fields, "OBJECT_SYSTEMD_UNIT", report->unit);
         add_field(&fields, "BOOTSYNC_ESP", args->esp);
         add_field(&fields, "BOOTSYNC_PATH", args->path);
         add_field(&fields, "BOOTSYNC_REASON", form->name);
@@ -177,7 +185,7 @@ void report_message(struct report *report, int message, char letter, struct mess
         if (message_format(&text, form, &args) < 0)
                 return;
         if (report->journal)
-                to_journal(form, &args, buf_string(&text));
+                to_journal(report, form, &args, buf_string(&text));
         else
                 to_stderr(report, form->level, buf_string(&text));
 }

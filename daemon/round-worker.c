@@ -171,24 +171,31 @@ static int on_child(sd_event_source *s _unused_, const siginfo_t *si, void *user
         return round_worker_ended(round);
 }
 
+/* It answers again: it is tried as soon as possible. Where no round is under way, done() sees to the
+ * timers. One that was unmounted meanwhile waits for its mount. */
 static int on_hung_child(sd_event_source *s, const siginfo_t *si _unused_, void *userdata) {
         struct round *round = userdata;
 
         for (size_t i = 0; i < ROLES_MEMBERS; i++) {
+                struct target *target = &round->mirror->targets[i];
+
                 if (round->hung[i] != s)
                         continue;
                 round->hung[i] = sd_event_source_disable_unref(round->hung[i]);
-                /* it answers again: try it as soon as possible */
-                round->mirror->targets[i].retry = waiter_now();
-                mirror_set_state(&round->mirror->targets[i], TARGET_FAILED);
-                round->hooks->progress(&round->progress, round->userdata);
+                if (target->state == TARGET_HUNG)
+                        mirror_set_state(target, TARGET_FAILED);
+                if (target->state == TARGET_FAILED || target->state == TARGET_PENDING)
+                        target->retry = waiter_now();
+                if (round->active)
+                        round->hooks->progress(&round->progress, round->userdata);
+                else
+                        return round->hooks->done(round->userdata);
         }
         return 0;
 }
 
-static int give_up(struct round *round) {
-        struct target *target = mirror_target(round->mirror, round->progress.letter);
-        size_t member = (size_t) (target->letter - 'a');
+int round_kill_worker(struct round *round) {
+        size_t member = (size_t) (round->progress.letter - 'a');
         int r;
 
         kill(round->pid, SIGKILL);
@@ -196,6 +203,13 @@ static int give_up(struct round *round) {
         r = sd_event_add_child(round->event, &round->hung[member], round->pid, WEXITED,
                                on_hung_child, round);
         round_forget_worker(round);
+        return r < 0 ? r : 0;
+}
+
+static int give_up(struct round *round) {
+        int r;
+
+        r = round_kill_worker(round);
         return r < 0 ? r : round_worker_hung(round);
 }
 

@@ -84,9 +84,10 @@ int status_format(struct buf *buf, const struct mirror *mirror,
         }
         if (r == 0 && !any)
                 r = buf_append_string(buf, "; there is no other ESP to mirror to");
-        if (r == 0 && report_problems(mirror->report, REPORT_SOURCE) > 0)
+        if (r == 0 && mirror->source_failures > 0)
                 r = buf_append_string(buf, "; held back by the source (see the journal)");
-        else if (r == 0 && report_problems(mirror->report, REPORT_FILES) > 0)
+        else if (r == 0 && (report_problems(mirror->report, REPORT_SOURCE) > 0 ||
+                            report_problems(mirror->report, REPORT_FILES) > 0))
                 r = buf_append_string(buf, "; not all files are mirrored (see the journal)");
         return r;
 }

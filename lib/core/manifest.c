@@ -151,6 +151,8 @@ int manifest_set_item(struct manifest *manifest, const struct item *item) {
 }
 
 static void remove_range(struct manifest *manifest, size_t from, size_t to) {
+        if (from == to)
+                return; /* an empty manifest has no array to move */
         for (size_t i = from; i < to; i++)
                 item_done(&manifest->items[i]);
         memmove(&manifest->items[from], &manifest->items[to],

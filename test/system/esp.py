@@ -29,7 +29,7 @@ class Esp:
     def plug(self):
         """Let the machine know the partition as udev would."""
         _replace_link(self.device, f"/dev/disk/by-partuuid/{self.uuid}")
-        write(f"/run/udev/data/b{self.number}", f"E:ID_PART_ENTRY_UUID={self.uuid}\n")
+        write(f"/run/udev/data/b{self.number}", f"I:1\nE:ID_PART_ENTRY_UUID={self.uuid}\n")
         block = f"/sys/dev/block/{self.number}"
         if not os.path.lexists(block):
             os.symlink(f"../../devices/virtual/block/{os.path.basename(self.device)}", block)

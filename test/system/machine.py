@@ -375,11 +375,13 @@ class Machine(Kernels):
         write(f"/etc/bootsync/bootsync.conf.d/{name}.conf", text)
 
     @staticmethod
-    def _environment(extra):
+    def _environment(extra, wrap=()):
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
         for name, value in os.environ.items():
             if name.startswith(("ASAN_", "UBSAN_", "LSAN_", "GCOV_", "LLVM_", "BOOTSYNC_LOG")):
                 env[name] = value
+        if "strace" in wrap:  # LeakSanitizer cannot work where another traces
+            env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         return {**env, **(extra or {})}
 
     def start(self, args=(), wait_ready=True, env=None, config=None, wrap=(), timeout=15):
@@ -390,7 +392,7 @@ class Machine(Kernels):
         """
         if config is not None:
             self.config(config)
-        started = Daemon([self.binary, *args], self._environment(env), wrap)
+        started = Daemon([self.binary, *args], self._environment(env, wrap), wrap)
         self.daemons.append(started)
         if wait_ready:
             started.wait_notify(r"^READY=1$", timeout)
@@ -402,7 +404,7 @@ class Machine(Kernels):
         `check` is the exit status that it must have; `stdin` a text.
         """
         done = subprocess.run(
-            [*wrap, self.binary, *words], env=self._environment(env), cwd="/", text=True,
+            [*wrap, self.binary, *words], env=self._environment(env, wrap), cwd="/", text=True,
             errors="replace", input=stdin if stdin is not None else "", capture_output=True,
             timeout=timeout * SLOW, check=False)
         result = Result(done)

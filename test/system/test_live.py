@@ -47,6 +47,18 @@ def copying(m, path, x="b"):
     return leftovers(os.path.dirname(f"{m.esp(x)}/{path}"))
 
 
+def workers():
+    """PIDs of workers."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/comm", encoding="ascii") as file:
+                found += [int(name)] if file.read().startswith("bootsync-worker") else []
+        except OSError:
+            continue
+    return found
+
+
 # -- inotify
 
 @scenario()
@@ -116,6 +128,11 @@ def scenario_renames(m):
     m.wait_mirrored()
     os.rename(f"{top}/in", f"{m.root}/outside/dir")
     m.wait_mirrored()
+    d.wait_idle()
+    before = memory(d.pid, "voluntary_ctxt_switches")
+    write(f"{m.root}/outside/dir/file", "of no interest any more")
+    time.sleep(0.3)
+    expect(memory(d.pid, "voluntary_ctxt_switches") == before, "watched outside")
     write(f"{top}/file.tmp", "a writer's temporary file")
     os.rename(f"{top}/file.tmp", f"{top}/file")
     os.rename(f"{top}/linux", f"{m.root}/outside/linux")
@@ -220,15 +237,18 @@ def scenario_umount_in_the_middle(m):
     and is caught up."""
     d = begin(m, "6.9.1", config=FAST, wrap=SLOW_DISK)
     path = f"{m.token}/6.9.2/initrd.img-6.9.2"
-    small(m, "6.9.2", initrd_mb=4)
+    small(m, "6.9.2", initrd_mb=12)
     wait_until(lambda: copying(m, path), 10, "the copy begins")
     m.umount("b", lazy=True)
     wait_told(d, "target-missing", m.esp("b"))
+    wait_until(lambda: not workers(), 1.5 / SLOW, "the end of its worker")
+    d.wait_status(f"{m.esp('b')} not mounted")
     expect(os.listdir(m.esp("b")) == [], "written below")
-    wait_until(lambda: not [name for name in d.fds() if "initrd" in name], 5, "let go of it")
+    expect(os.path.getsize(f"{m.root}/{path}") > 0 and d.running, "the daemon goes on")
     m.mount("b")
-    m.wait_mirrored()
+    m.wait_mirrored(timeout=20)
     d.wait_idle()
+    expect_once(d, "target-back")
     expect(not leftovers(m.esp("b")), "leftovers")
 
 
@@ -264,18 +284,6 @@ def scenario_bind_gone_during_a_copy(m):
     m.wait_mirrored()
     d.wait_idle()
     expect(not leftovers(m.esp("b")), "leftovers")
-
-
-def workers():
-    """PIDs of workers."""
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/comm", encoding="ascii") as file:
-                found += [int(name)] if file.read().startswith("bootsync-worker") else []
-        except OSError:
-            continue
-    return found
 
 
 @scenario()
@@ -366,6 +374,21 @@ def scenario_open_for_writing(m):
         expect_once(d, "busy")
     m.wait_mirrored(timeout=3)
     expect(there(m, f"{top}/initrd") == b"first half, second half", "content")
+
+
+@scenario()
+def scenario_written_slowly(m):
+    """A file that is written for longer than DebounceSec and closed before MaxDelaySec is copied
+    once, when it is closed."""
+    d = begin(m, "6.9.1", config=CONFIG.replace("200ms", "50ms").replace("2s\n", "60s\n"))
+    path = f"{m.token}/6.9.1/slow"
+    with open(f"{m.root}/{path}", "wb", buffering=0) as file:
+        file.write(b"begin, ")
+        time.sleep(0.8)
+        expect(there(m, path) is None and told(d, "busy") == 0, f"looked at while open: {d.log}")
+        file.write(b"end")
+    wait_until(lambda: there(m, path) == b"begin, end", 2, "mirrored")
+    expect(d.count_log("mirrored") == 2, f"{d.log}")
 
 
 @scenario()

@@ -521,6 +521,22 @@ def scenario_guard_7_unreadable_entry(m):
     expect_unchanged(before, m.esp("b"), "an unreadable entry")
 
 
+@scenario()
+def scenario_guard_7_source_fails_a_flush(m):
+    """A disk that is gone may still list names: before anything is removed it must answer a flush.
+    """
+    synced(m, "6.9.1", "6.9.2")
+    m.remove_kernel("6.9.1")
+    before = tree(m.esp("b"))
+    result = m.run("sync", check=1, wrap=[
+        "strace", "-f", "-qq", "-o", "/dev/null", "-P", m.root, "-e", "trace=fsync",
+        "-e", "inject=fsync:error=EIO"])
+    expect(status_of(result, "source-lost"), f"{result}")
+    expect_unchanged(before, m.esp("b"), "removed on the word of a disk that does not answer")
+    m.run("sync", check=0)
+    m.assert_mirrored()
+
+
 # -- guards of removals
 
 @scenario()

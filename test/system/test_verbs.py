@@ -17,6 +17,7 @@ IDS = re.compile("[0-9a-f]{32}")
 PIECE_DELAY = 400000  # microseconds for each piece that a slow disk takes
 SLOW_DISK = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=sync_file_range", "-e",
              f"inject=sync_file_range:delay_enter={PIECE_DELAY}"]
+NO_LEAKS = {"ASAN_OPTIONS": "detect_leaks=0"}  # the leak check does not work below strace
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
@@ -177,7 +178,7 @@ def scenario_lock_while_killed_at_work(m):
     """A daemon that is killed in the middle of a copy keeps nobody out."""
     m.skeleton("a")
     m.add_kernel("6.9.1", linux_mb=0.1, initrd_mb=6)
-    d = m.start(wrap=SLOW_DISK)
+    d = m.start(wrap=SLOW_DISK, env=NO_LEAKS)
     d.wait_status("updating, [1-9]")
     d.kill()
     d.process.kill()
@@ -474,7 +475,7 @@ def scenario_progress_in_status(m):
     """A long copy shows its progress in STATUS=."""
     m.skeleton("a")
     m.add_kernel("6.9.1", linux_mb=0.1, initrd_mb=6)
-    d = m.start(wrap=SLOW_DISK)
+    d = m.start(wrap=SLOW_DISK, env=NO_LEAKS)
     m.wait_mirrored("b", timeout=30)
     d.wait_status("in sync", 30)
     seen = [re.search(r"/boot@b: updating, (\d+) of (\d+) MB$", text) for text in d.notify]
@@ -490,7 +491,7 @@ def on_terminal(m, *words, answer=None, to=b"[y/N]", wrap=()):
     master, slave = pty.openpty()
     process = subprocess.Popen(["setsid", "--ctty", "--wait", *wrap, m.binary, *words],
                                stdin=slave, stdout=slave, stderr=slave,
-                               env={"PATH": "/usr/bin:/bin", "TERM": "linux"})
+                               env={**NO_LEAKS, "PATH": "/usr/bin:/bin", "TERM": "linux"})
     os.close(slave)
     text = b""
     while True:
@@ -622,7 +623,7 @@ def scenario_interrupted_sync(m):
     m.skeleton("a")
     m.add_kernel("6.9.1", linux_mb=0.1, initrd_mb=6)
     m.run("bind", check=0)
-    d = m.start(["sync"], wait_ready=False, wrap=SLOW_DISK)
+    d = m.start(["sync"], wait_ready=False, wrap=SLOW_DISK, env=NO_LEAKS)
     temporary = f"{m.esp('b')}/{m.token}/6.9.1"
     wait_until(lambda: os.path.isdir(temporary) and
                any(name.startswith(".") for name in os.listdir(temporary)), 10, "copying")
@@ -652,7 +653,7 @@ def scenario_watchdog(m):
     """The service manager's watchdog is fed by progress, and off while there is nothing to do."""
     m.skeleton("a")
     m.add_kernel("6.9.1", linux_mb=0.1, initrd_mb=4)
-    d = m.start(wrap=SLOW_DISK, env={"WATCHDOG_USEC": "3000000"})
+    d = m.start(wrap=SLOW_DISK, env={**NO_LEAKS, "WATCHDOG_USEC": "3000000"})
     m.wait_mirrored("b", timeout=30)
     d.wait_status("in sync", 30)
     d.wait_notify("^WATCHDOG_USEC=0$")
