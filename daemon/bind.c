@@ -30,6 +30,7 @@
 #include <sys/syscall.h>
 
 #define SOURCE_LINK STATE_RUN_DIRECTORY "/source"
+#define BIND_LOCK STATE_RUN_DIRECTORY "/bind.lock"
 #define PARTUUID_DIRECTORY "/dev/disk/by-partuuid"
 
 /* A disk that is not there yet may be slow to be found; one that is there is mounted soon. */
@@ -257,16 +258,36 @@ static int bind_member(struct bind *bind, char letter, const struct booted *boot
         return set_source_link(bind, letter);
 }
 
-/* Whatever came while we waited counts: a mount on ROOT, a file in it. The lock is on the directory
- * below the mount: of two that wait for the same ESP, one binds, and the other finds it bound. */
+static int make_run_directory(void) {
+        return mkdir(STATE_RUN_DIRECTORY, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* Of two that wait for the same ESP, one binds, and the other finds it bound. The lock is a file that
+ * only root can open: nobody else can hold up a boot. */
+static int lock_bind(int *ret_fd) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        r = make_run_directory();
+        if (r < 0)
+                return r;
+        fd = open(BIND_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 || flock(fd, LOCK_EX) < 0)
+                return -errno;
+        *ret_fd = steal_fd(&fd);
+        return 0;
+}
+
+/* Whatever came while we waited counts: a mount on ROOT, a file in it. */
 static int bind_if_free(struct bind *bind, char letter, const struct booted *booted) {
-        _cleanup_close_ int fd =
-                open(bind->config->root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int lock = -1;
         struct roles roles;
         int r;
 
-        if (fd < 0 || flock(fd, LOCK_EX) < 0)
-                return refuse(bind, MESSAGE_BIND_NO_ROOT, (struct message_args){ .error = errno });
+        r = lock_bind(&lock);
+        if (r < 0)
+                return refuse(bind, MESSAGE_LOCK_FAILED,
+                              (struct message_args){ .path = BIND_LOCK, .error = r });
         r = read_members(bind, &roles);
         if (r < 0)
                 return r;

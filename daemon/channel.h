@@ -28,8 +28,10 @@ enum channel_type {
         CHANNEL_RECORD, /* for the baseline: see channel_to_record(); other: path on the source */
         CHANNEL_RECORD_DROP, /* path: the key */
         CHANNEL_LATER,       /* path on the source is to be looked at again */
+        CHANNEL_UNFLUSHED,   /* path on the target was changed, but the flush failed */
         CHANNEL_MAY_PUBLISH, /* path on the source: asks for an answer */
-        CHANNEL_DONE,        /* kind: enum worker_outcome; number: bytes, put, removed */
+        CHANNEL_DONE, /* kind: enum worker_outcome; number: bytes, put, removed; flag: something of
+                                the source could not be read */
 };
 
 struct channel_message {

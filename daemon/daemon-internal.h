@@ -24,8 +24,11 @@ struct daemon {
         struct mounts_monitor *monitor;
         sd_event *event;
         sd_event_source *settle_timer, *retry_timer, *rescan_timer;
-        unsigned flags; /* of the next round */
-        bool again;     /* a target came while a round was active */
+        unsigned flags;                           /* of the next round */
+        struct pathset everything[ROLES_MEMBERS]; /* agrees to any removal */
+        bool rewatch;    /* events were lost: directories may have no watch */
+        bool watch_gaps; /* some directory could not be watched */
+        bool again;      /* a target came while a round was active */
         bool stopping;
         unsigned stop_rounds; /* rounds since SIGTERM */
         bool busy;            /* the watchdog is armed */

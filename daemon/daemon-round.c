@@ -50,14 +50,17 @@ static int on_news(enum watch_news news, const char *path, int error, void *user
         case WATCH_OVERFLOW:
                 report_message(d->report, MESSAGE_OVERFLOW, 0, args);
                 settle_add_all(&d->settle, waiter_now());
+                d->rewatch = true;
                 return distrust(d, "");
         case WATCH_UNMOUNTED:
                 return 0; /* the mount table tells the same, and more */
         case WATCH_LIMIT:
                 report_message(d->report, MESSAGE_WATCH_LIMIT, 0, args);
+                d->watch_gaps = true;
                 return 0;
         case WATCH_ERROR:
                 report_message(d->report, MESSAGE_WATCH_ERROR, 0, args);
+                d->watch_gaps = true;
                 return 0;
         }
         return 0;
@@ -94,7 +97,6 @@ int daemon_watch_anew(struct daemon *d) {
 
 /* After an overflow directories may be there that nobody watches. */
 int daemon_drain_watch(struct daemon *d) {
-        bool was_all = d->settle.all;
         int r;
 
         r = watch_drain(d->watch, open_source);
@@ -102,7 +104,10 @@ int daemon_drain_watch(struct daemon *d) {
                 return 0;
         if (r < 0)
                 return r;
-        return d->settle.all && !was_all ? start_watch(d) : 0;
+        if (!d->rewatch)
+                return 0;
+        d->rewatch = false;
+        return start_watch(d);
 }
 
 static bool is_dirty(const char *path, void *userdata) {
@@ -240,6 +245,13 @@ static bool is_unfinished(const struct daemon *d) {
         return false;
 }
 
+static bool has_hung(const struct daemon *d) {
+        for (size_t i = 0; i < ROLES_MEMBERS; i++)
+                if (d->mirror.targets[i].state == TARGET_HUNG)
+                        return true;
+        return false;
+}
+
 int daemon_stop_if_through(struct daemon *d) {
         bool unfinished = !settle_is_empty(&d->settle) || is_unfinished(d);
 
@@ -250,7 +262,7 @@ int daemon_stop_if_through(struct daemon *d) {
                 round_retry_failed(&d->mirror);
                 return daemon_begin_round(d);
         }
-        if (unfinished)
+        if (unfinished || has_hung(d))
                 report_message(d->report, MESSAGE_STOP_PENDING, 0, (struct message_args){ 0 });
         return sd_event_exit(d->event, EXIT_DONE);
 }
@@ -274,7 +286,8 @@ static int on_done(void *userdata) {
                 return end_single_round(d);
 
         /* a removal that a guard froze is done later, if it is still known who saw it */
-        if (all_in_sync(d) && report_all_problems(d->report) == 0)
+        if (settle_is_empty(&d->settle) && !d->again && all_in_sync(d) &&
+            report_all_problems(d->report) == 0)
                 witness_done(&d->mirror.source.witness);
         malloc_trim(0);
         if (d->again && !d->stopping) {
@@ -294,10 +307,18 @@ int daemon_watch_scope(struct daemon *d) {
         int r;
 
         r = source_identify(&d->mirror.source, &d->mirror.config, &changed, &findings);
-        if (r < 0 || !changed)
+        if (r == 0 && changed)
+                d->flags |= ROUND_ALL;
+        /* what could not be watched may be by now */
+        if (r < 0 || (!changed && !(d->watch_gaps && (d->flags & ROUND_ALL))))
                 return r;
-        d->flags |= ROUND_ALL;
+        d->watch_gaps = false;
         return start_watch(d);
+}
+
+/* Whatever a round is begun for: a diff writes nothing. */
+static unsigned mode_flags(const struct daemon_options *options) {
+        return options->mode == DAEMON_DIFF ? ROUND_DRY | ROUND_TELL : 0;
 }
 
 int daemon_begin_round(struct daemon *d) {
@@ -307,7 +328,7 @@ int daemon_begin_round(struct daemon *d) {
 
         d->settle = (struct settle){ 0 };
         r = daemon_watch_scope(d);
-        flags = d->flags | (settle.all ? ROUND_ALL : 0);
+        flags = d->flags | mode_flags(d->options) | (settle.all ? ROUND_ALL : 0);
         d->flags = 0;
         daemon_set_busy(d, true);
         if (r == 0)

@@ -70,7 +70,10 @@ void daemon_on_step(char letter, const struct channel_message *step, void *userd
         };
         bool removal = step->kind == STEP_UNLINK || step->kind == STEP_RMDIR;
 
-        if (d->options->prune && !removal)
+        if (d->options->removals && !removal)
+                return;
+        if (d->options->removals &&
+            pathset_add(&d->options->removals[letter - 'a'], step->path) < 0)
                 return;
         if (buf_append_escaped(&path, step->path, strlen(step->path)) < 0)
                 return;

@@ -46,6 +46,8 @@ static int on_mounts(sd_event_source *s _unused_, int fd _unused_, uint32_t reve
         if (r <= 0)
                 return r;
         daemon_send_status(d);
+        if (d->mirror.role_problems.n > 0 && round_is_active(d->round))
+                round_abort(d->round);
         if (working && mirror_target(&d->mirror, working)->state != TARGET_WORKING)
                 round_abort(d->round);
         d->again = round_is_active(d->round);
@@ -188,6 +190,8 @@ static void daemon_done(struct daemon *d) {
         sd_event_unref(d->event);
         settle_done(&d->settle);
         mirror_done(&d->mirror);
+        for (size_t i = 0; i < ROLES_MEMBERS; i++)
+                pathset_done(&d->everything[i]);
 }
 
 static void report_started(struct daemon *d) {
@@ -239,13 +243,30 @@ static int start(struct daemon *d) {
         return r;
 }
 
+/* A list of what pruning would do takes every removal for agreed; the pruning itself knows the list. */
+static int agree(struct daemon *d) {
+        int r = 0;
+
+        if (!d->options->removals)
+                return 0;
+        d->mirror.vouched = d->options->removals;
+        if (d->options->mode != DAEMON_DIFF)
+                return 0;
+        d->mirror.vouched = d->everything;
+        for (size_t i = 0; i < ROLES_MEMBERS && r == 0; i++)
+                r = pathset_add(&d->everything[i], "");
+        return r;
+}
+
 /* The watches are set by the first look at the scope, in daemon_begin_round(); to be ready is to
  * have them. */
 static int run(struct daemon *d) {
         int r;
 
         report_started(d);
-        r = daemon_watch_scope(d);
+        r = agree(d);
+        if (r == 0)
+                r = daemon_watch_scope(d);
         if (r < 0)
                 return r;
         if (d->options->mode == DAEMON_SERVE) {
@@ -254,10 +275,6 @@ static int run(struct daemon *d) {
                 r = daemon_arm_rescan(d);
         }
         d->flags |= ROUND_ALL;
-        if (d->options->mode == DAEMON_DIFF)
-                d->flags |= ROUND_DRY | ROUND_TELL;
-        if (d->options->prune)
-                d->flags |= ROUND_PRUNE;
         if (r >= 0)
                 r = daemon_begin_round(d);
         return r < 0 ? r : sd_event_loop(d->event);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/attr.h"
+#include "base/pathset.h"
 #include "core/config.h"
 #include "report.h"
 
@@ -31,7 +32,10 @@ enum daemon_mode {
 struct daemon_options {
         enum daemon_mode mode;
         const char *config_file; /* NULL: the default */
-        bool prune; /* what the source lacks goes, seen or not; DAEMON_DIFF lists removals only */
+        /* sync --prune: what the source lacks goes, seen or not. DAEMON_DIFF takes every removal for
+         * agreed, lists removals only, and collects their paths here, by member; DAEMON_SYNC agrees to
+         * those that are here. NULL: no pruning. */
+        struct pathset *removals;
 };
 
 /* Runs to the end. Takes over config. The caller holds the lock, unless nothing is written.

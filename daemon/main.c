@@ -2,7 +2,9 @@
 /*
  * Arguments and verbs.
  */
+#include "base/pathset.h"
 #include "bind.h"
+#include "core/roles.h"
 #include "daemon.h"
 #include "os/mounts.h"
 #include "os/state.h"
@@ -137,8 +139,13 @@ static int verb_run(struct report *report, struct config *config, const struct a
         const struct daemon_options options = { .mode = DAEMON_SERVE,
                                                 .config_file = a->config_file };
         _cleanup_close_ int lock = -1;
+        sigset_t reload;
         int r;
 
+        /* a reload while the bind is waited for comes due after it */
+        sigemptyset(&reload);
+        sigaddset(&reload, SIGHUP);
+        sigprocmask(SIG_BLOCK, &reload, NULL);
         r = take_lock(report, &lock);
         if (r == 0)
                 r = bind_exit(report, bind_root(report, config));
@@ -178,20 +185,30 @@ static bool confirm(void) {
         return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
-/* Lists what --prune would remove, and asks. 0: go on; else an exit status. */
-static int ask_to_prune(struct report *report, const struct arguments *a) {
-        const struct daemon_options options = { .mode = DAEMON_DIFF, .prune = true };
-        _cleanup_config_ struct config config = { 0 };
-        uint64_t steps = 0;
+/* Reads the settings once more, for a second run; what is to be said of them was said. */
+static int load_again(struct report *report, const struct arguments *a, int level,
+                      struct config *ret_config) {
         int r;
 
-        r = settings_load(report, a->config_file, &config);
-        if (r != 0)
-                return r < 0 ? report_failure(report, "Settings", r) : EXIT_CONFIG;
-        r = daemon_run(report, &config, &options, &steps);
-        if (steps == 0) {
+        report_set_level(report, -1);
+        r = settings_load(report, a->config_file, ret_config);
+        report_set_level(report, level);
+        return r;
+}
+
+/* Collects what --prune would remove into removals, lists it, and asks. 0: go on; else an exit
+ * status. Takes over config. */
+static int ask_to_prune(struct report *report, struct config *config, const struct arguments *a,
+                        struct pathset removals[static ROLES_MEMBERS], uint64_t *ret_steps) {
+        const struct daemon_options options = { .mode = DAEMON_DIFF, .removals = removals };
+        int r;
+
+        r = daemon_run(report, config, &options, ret_steps);
+        if (r != EXIT_DONE && r != EXIT_HELD)
+                return r;
+        if (*ret_steps == 0) {
                 printf("There is nothing to prune.\n");
-                return r == EXIT_DONE || r == EXIT_HELD ? 0 : r;
+                return 0;
         }
         if (a->yes || confirm())
                 return 0;
@@ -199,15 +216,35 @@ static int ask_to_prune(struct report *report, const struct arguments *a) {
         return EXIT_HELD;
 }
 
+/* Only what was shown is removed: whatever else is missing by then was not agreed to. */
+static int prune(struct report *report, struct config *config, const struct arguments *a) {
+        struct daemon_options options = { .mode = DAEMON_SYNC };
+        struct pathset removals[ROLES_MEMBERS] = { 0 };
+        _cleanup_config_ struct config again = { 0 };
+        int level = (int) config->level, r;
+        uint64_t steps = 0;
+
+        r = ask_to_prune(report, config, a, removals, &steps);
+        if (r == 0 && load_again(report, a, level, &again) != 0)
+                r = EXIT_CONFIG;
+        if (steps > 0)
+                options.removals = removals;
+        if (r == 0)
+                r = daemon_run(report, &again, &options, NULL);
+        for (size_t i = 0; i < ROLES_MEMBERS; i++)
+                pathset_done(&removals[i]);
+        return r;
+}
+
 static int verb_sync(struct report *report, struct config *config, const struct arguments *a) {
-        const struct daemon_options options = { .mode = DAEMON_SYNC, .prune = a->prune };
+        const struct daemon_options options = { .mode = DAEMON_SYNC };
         _cleanup_close_ int lock = -1;
         int r;
 
         r = take_lock(report, &lock);
-        if (r == 0 && a->prune)
-                r = ask_to_prune(report, a);
-        return r != 0 ? r : daemon_run(report, config, &options, NULL);
+        if (r != 0)
+                return r;
+        return a->prune ? prune(report, config, a) : daemon_run(report, config, &options, NULL);
 }
 
 struct verb {

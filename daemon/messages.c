@@ -128,7 +128,8 @@ const struct message_form message_forms[] = {
           "is not mirrored" },
         { FINDING_BAD_NAME, LOG_WARNING, "bad-name",
           "e4e0564196f85f019a5bff952660f2a7",
-          "{esp}: {path} is a name that FAT cannot hold: it is not mirrored" },
+          "{where}{path} is a name that FAT cannot hold, or differs from another in "
+          "case only: it is not mirrored" },
         { FINDING_SPECIAL, LOG_WARNING, "special",
           "9a7bcf0ea41e5ece998f992e34d1e0e6",
           "{where}{path} is no regular file or directory: it is not mirrored" },

@@ -100,7 +100,14 @@ static int update_target(struct mirror *mirror, const struct roles *before, size
         bool same = roles_member_equal(old, new);
         int r;
 
-        if (!mirror_is_target(mirror, target->letter) || (same && target->state != TARGET_UNKNOWN))
+        if (!mirror_is_target(mirror, target->letter)) {
+                if (target->state != TARGET_UNKNOWN) {
+                        report_forget(mirror->report, target->letter);
+                        target_reset(target);
+                }
+                return 0;
+        }
+        if (same && target->state != TARGET_UNKNOWN)
                 return 0;
         if (new->mounted) {
                 r = take_mount(mirror, target, &new->mount);

@@ -19,8 +19,10 @@ struct mirror {
         struct roles roles;
         struct findings role_problems; /* guards 1 and 2, of the last look */
         struct source source;
-        unsigned source_failures; /* rounds in a row that a guard of the source held back */
-        uint64_t source_retry;    /* CLOCK_MONOTONIC microseconds; 0: no retry is due */
+        const struct pathset *vouched; /* for each member: removals that the administrator agreed
+                                          to; NULL: none. Not owned */
+        unsigned source_failures;      /* rounds in a row that a guard of the source held back */
+        uint64_t source_retry;         /* CLOCK_MONOTONIC microseconds; 0: no retry is due */
         struct target targets[ROLES_MEMBERS];
 };
 

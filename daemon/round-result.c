@@ -14,6 +14,15 @@
 #define RETRY_MIN (10 * USEC_PER_SEC)
 #define RETRY_DOUBLINGS_MAX 10
 
+void round_report_state(struct round *round, struct target *target, int message,
+                        const char *other) {
+        const struct finding finding = { .kind = (enum finding_kind) message,
+                                         .path = (char *) "",
+                                         .other = (char *) (other ? other : "") };
+
+        report_finding(round->mirror->report, target->letter, target->letter, &finding);
+}
+
 uint64_t round_retry_delay(const struct round *round, unsigned failures) {
         uint64_t limit = round->mirror->config.rescan_interval, delay = RETRY_MIN;
 
@@ -87,13 +96,15 @@ static void report_mirrored(struct round *round, struct target *target, bool in_
 
 static void set_done(struct round *round, struct target *target) {
         struct report *report = round->mirror->report;
-        bool in_sync = report_problems(report, target->letter) == 0 && !round->skipped;
+        bool in_sync = report_problems(report, target->letter) == 0 && !round->skipped &&
+                       !round->result.flag;
         bool was_in_sync = target->settled == TARGET_IN_SYNC;
         bool wrote = round->result.put + round->result.removed > 0;
 
         target->failures = in_sync ? 0 : target->failures;
         target->retry = 0;
         target->scanned = true;
+        pathset_done(&target->unflushed);
         pathset_done(&target->dirty);
         if (wrote)
                 target->settled = TARGET_UNKNOWN; /* in sync, but since now */

@@ -40,8 +40,7 @@ static void report_death(struct round *round, struct target *target, const sigin
         else
                 r = buf_appendf(&text, "%s", strsignal(si->si_status));
         if (r == 0)
-                report_message(round->mirror->report, MESSAGE_WORKER_DIED, target->letter,
-                               (struct message_args){ .other = buf_string(&text) });
+                round_report_state(round, target, MESSAGE_WORKER_DIED, buf_string(&text));
 }
 
 /* ---- Messages ---- */
@@ -115,6 +114,8 @@ static int take_message(struct round *round, const struct channel_message *messa
         case CHANNEL_LATER:
                 round->skipped = true;
                 return round->hooks->later(message->path, round->userdata);
+        case CHANNEL_UNFLUSHED:
+                return pathset_add(&target->unflushed, message->path);
         case CHANNEL_MAY_PUBLISH:
                 return answer_publish(round, message);
         case CHANNEL_DONE:
@@ -255,7 +256,8 @@ int round_start_worker(struct round *round, struct target *target) {
                 .target = target,
                 .dry = (round->flags & ROUND_DRY) != 0,
                 .tell_steps = (round->flags & ROUND_TELL) != 0,
-                .prune = (round->flags & ROUND_PRUNE) != 0,
+                .vouched = round->mirror->vouched ? &round->mirror->vouched[target->letter - 'a']
+                                                  : NULL,
         };
         int r;
 

@@ -208,8 +208,7 @@ int round_worker_ended(struct round *round) {
 int round_worker_hung(struct round *round) {
         struct target *target = mirror_target(round->mirror, round->progress.letter);
 
-        report_message(round->mirror->report, MESSAGE_TARGET_HUNG, target->letter,
-                       (struct message_args){ 0 });
+        round_report_state(round, target, MESSAGE_TARGET_HUNG, NULL);
         round_set_failed(round, target, TARGET_HUNG);
         target->retry = 0; /* the end of the worker says when */
         return next_target(round);
@@ -225,6 +224,8 @@ int round_start(struct round *round, unsigned flags, const struct pathset *paths
         r = look_at_source(round, paths, &findings);
         if (r < 0)
                 return r;
+        /* What was gone by now has its event in the queue: who saw it go must be known. */
+        (void) round->hooks->is_dirty("", round->userdata);
         held = report_source(round, &findings);
         if (r == ROUND_LOST)
                 return r;
@@ -236,8 +237,13 @@ int round_start(struct round *round, unsigned flags, const struct pathset *paths
                         waiter_now() + round_retry_delay(round, ++round->mirror->source_failures);
                 return ROUND_HELD;
         }
-        round->mirror->source_failures = 0;
-        round->mirror->source_retry = 0;
+        if (!round->mirror->source.complete) {
+                round->mirror->source_retry =
+                        waiter_now() + round_retry_delay(round, ++round->mirror->source_failures);
+        } else {
+                round->mirror->source_failures = 0;
+                round->mirror->source_retry = 0;
+        }
 
         round->active = true;
         report_begin(round->mirror->report, REPORT_FILES);

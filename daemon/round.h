@@ -39,10 +39,9 @@ struct round_hooks {
 };
 
 enum round_flags {
-        ROUND_ALL = 1 << 0,   /* look at everything, on all sides */
-        ROUND_DRY = 1 << 1,   /* write nothing */
-        ROUND_TELL = 1 << 2,  /* tell the steps */
-        ROUND_PRUNE = 1 << 3, /* what the source lacks goes, seen or not */
+        ROUND_ALL = 1 << 0,  /* look at everything, on all sides */
+        ROUND_DRY = 1 << 1,  /* write nothing */
+        ROUND_TELL = 1 << 2, /* tell the steps */
 };
 
 /* hooks and mirror must outlive the round. 0 or < 0. */

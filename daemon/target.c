@@ -17,6 +17,7 @@
 void target_reset(struct target *target) {
         manifest_done(&target->manifest);
         pathset_done(&target->dirty);
+        pathset_done(&target->unflushed);
         baseline_done(&target->baseline);
         buf_done(&target->log);
         *target = (struct target){ .letter = target->letter };
@@ -106,6 +107,8 @@ int target_distrust(struct target *target, const char *path) {
 
         if (!key)
                 return -ENOMEM;
+        /* payload may have a name like an entry's with a counter: its key is the path */
         baseline_distrust(&target->baseline, key);
+        baseline_distrust(&target->baseline, path);
         return 0;
 }

@@ -34,8 +34,9 @@ struct target {
         dev_t devno;
         char uuid[ROLES_UUID_SIZE]; /* "" : it has no baseline on disk */
         struct manifest manifest;
-        bool scanned;         /* manifest is what is there, as far as we know */
-        struct pathset dirty; /* paths to look at again there */
+        bool scanned;             /* manifest is what is there, as far as we know */
+        struct pathset unflushed; /* what is there may be in memory only: a flush failed */
+        struct pathset dirty;     /* paths to look at again there */
         struct baseline baseline;
         bool baseline_stored; /* the file on disk is the head of what we append */
         size_t baseline_size; /* of the file on disk */

@@ -54,6 +54,7 @@ static int miss(struct execution *x, const struct change *change, enum finding_k
         struct worker *w = x->worker;
         int r;
 
+        w->source_faults |= kind == FINDING_SOURCE_ERROR;
         r = strlist_add(&x->missed, change->key);
         if (r == 0)
                 r = worker_tell(w, kind, change->source->path, NULL, 0, error);
@@ -68,6 +69,12 @@ static int fail(struct worker *w, const char *path, int outcome, const struct ap
                 uint64_t size) {
         int r = 0;
 
+        if (outcome == APPLY_TARGET_ERROR && result->where && strcmp(result->where, "fsync") == 0) {
+                r = channel_send(w->channel, &(struct channel_message){ .type = CHANNEL_UNFLUSHED,
+                                                                        .path = path });
+                if (r < 0)
+                        return r;
+        }
         switch ((enum apply_outcome) outcome) {
         case APPLY_STOPPED:
                 return WORKER_STEP_STOPPED;
@@ -157,6 +164,21 @@ static int drop_record(struct worker *w, const char *path) {
                             &(struct channel_message){ .type = CHANNEL_RECORD_DROP, .path = key });
 }
 
+/* The source may have got it back since it was looked at. */
+static int is_back(struct execution *x, const char *path) {
+        struct worker *w = x->worker;
+        int answer, r;
+
+        answer = may_publish(path, w);
+        if (answer <= 0)
+                return answer < 0 ? WORKER_STEP_STOPPED : 0;
+        r = strlist_add(&x->missed, path);
+        if (r == 0)
+                r = channel_send(w->channel,
+                                 &(struct channel_message){ .type = CHANNEL_LATER, .path = path });
+        return r < 0 ? r : WORKER_STEP_SKIPPED;
+}
+
 static int remove_one(struct execution *x, const struct step *step) {
         struct apply_result result = { 0 };
         struct worker *w = x->worker;
@@ -164,6 +186,9 @@ static int remove_one(struct execution *x, const struct step *step) {
 
         if (was_left_out(x, step))
                 return WORKER_STEP_SKIPPED;
+        r = is_back(x, step->path);
+        if (r != 0)
+                return r;
         r = step->kind == STEP_UNLINK ? apply_unlink(x->apply, step->path, &result)
                                       : apply_rmdir(x->apply, step->path, &result);
         if (r < 0)

@@ -17,6 +17,7 @@ struct worker {
         struct tree_space space;
         struct manifest *manifest; /* of the target */
         bool target_unreadable;
+        bool source_faults; /* something of the source could not be read */
         uint64_t bytes, put, removed;
 };
 

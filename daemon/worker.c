@@ -108,6 +108,16 @@ static int note_equal(struct worker *w, const struct change *change, struct dige
                                    change->source->path);
 }
 
+/* A file that went meanwhile is no fault of the disk. */
+static int source_failed(struct worker *w, const char *path, int error) {
+        if (error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENXIO ||
+            error == EISDIR)
+                return channel_send(w->channel, &(struct channel_message){ .type = CHANNEL_LATER,
+                                                                           .path = path });
+        w->source_faults = true;
+        return worker_tell(w, FINDING_SOURCE_ERROR, path, NULL, 0, error);
+}
+
 /* What cannot be read on the source is left alone; what cannot be read on the target is written
  * anew. */
 static int compare_one(struct worker *w, struct change *change) {
@@ -119,6 +129,11 @@ static int compare_one(struct worker *w, struct change *change) {
                          worker_on_progress, w, &digest, &error);
         switch (r) {
         case 0:
+                /* what a failed flush left behind may be in memory only: written anew */
+                if (pathset_contains(&w->job->target->unflushed, change->target->path)) {
+                        diff_settle(change, false);
+                        return 0;
+                }
                 diff_settle(change, true);
                 return note_equal(w, change, digest, settled);
         case TREE_DIFFERENT:
@@ -126,8 +141,7 @@ static int compare_one(struct worker *w, struct change *change) {
                 diff_settle(change, false);
                 return 0;
         case TREE_SOURCE_ERROR:
-                change->kind = CHANGE_SAME;
-                return worker_tell(w, FINDING_SOURCE_ERROR, change->source->path, NULL, 0, error);
+                return source_failed(w, change->source->path, error);
         default:
                 return r < 0 ? r : -ECANCELED;
         }
@@ -165,7 +179,7 @@ static struct plan_input make_input(const struct worker *w, const struct diff *d
                 .newest = source->newest,
                 .running = source->running,
                 .source_complete = source->complete,
-                .prune = w->job->prune,
+                .vouched = w->job->vouched,
                 .fat = strcmp(w->space.fstype, "vfat") == 0,
                 .free = w->space.free,
                 .cluster = w->space.cluster,
@@ -188,9 +202,32 @@ static bool source_answers(struct worker *w, int *ret_error) {
         return false;
 }
 
+/* Nothing is built on what may not be on the disk: the directories of all that a failed flush left
+ * behind are flushed first. 0, 1 if that fails (it was told), or < 0. */
+static int flush_again(struct worker *w) {
+        const struct strlist *paths = &w->job->target->unflushed.paths;
+        struct apply_result result;
+        int r;
+
+        for (size_t i = 0; i < paths->n && !w->job->dry; i++) {
+                r = apply_flush_parent(w->target, paths->items[i], &result);
+                if (r < 0)
+                        return r;
+                if (r > 0) {
+                        r = worker_tell(w, FINDING_TARGET_ERROR, paths->items[i], result.where, 0,
+                                        result.error);
+                        return r < 0 ? r : 1;
+                }
+        }
+        return 0;
+}
+
 static int carry_out(struct worker *w, const struct plan *plan) {
         int r, error;
 
+        r = flush_again(w);
+        if (r != 0)
+                return r < 0 ? r : WORKER_FAILED;
         if (removes(plan) && !source_answers(w, &error)) {
                 r = worker_tell(w, FINDING_SOURCE_LOST, NULL, NULL, 0, error);
                 return r < 0 ? r : WORKER_HELD;
@@ -223,7 +260,7 @@ static int decide_and_do(struct worker *w) {
         struct plan_input input;
         int r;
 
-        if (!w->job->prune) {
+        if (!w->job->vouched) {
                 r = guard_newer(&source->scope, &source->manifest, w->manifest,
                                 &w->job->target->baseline, source->newest, &findings);
                 if (r == 0 && findings.n > 0)
@@ -315,6 +352,7 @@ static int run(const struct worker_job *job, int channel) {
         return channel_send(channel, &(struct channel_message){ .type = CHANNEL_DONE,
                                                                 .kind = r,
                                                                 .number = w.bytes,
+                                                                .flag = w.source_faults,
                                                                 .put = w.put,
                                                                 .removed = w.removed });
 }

@@ -28,9 +28,9 @@ struct worker_job {
         const struct source *source;
         struct target *target; /* the worker's own copy: changes stay in the process */
         const char *target_path;
-        bool dry;        /* tell the steps, do none */
-        bool tell_steps; /* send each step before it is done */
-        bool prune;
+        bool dry;                      /* tell the steps, do none */
+        bool tell_steps;               /* send each step before it is done */
+        const struct pathset *vouched; /* removals that were agreed to: see plan.h; NULL: none */
 };
 
 /* Starts the worker. *ret_channel is the daemon's end. 0 or < 0. */

@@ -145,3 +145,13 @@ size_t builder_count_complete_after(const struct builder *b) {
                 count += b->put[i] && item_is_entry(b->in->diff->changes[i].source);
         return count;
 }
+
+bool builder_is_vouched(const struct builder *b, const struct item *item) {
+        return b->in->vouched && (pathset_contains(b->in->vouched, item->path) ||
+                                  pathset_contains(b->in->vouched, ""));
+}
+
+bool builder_was_seen(const struct builder *b, const struct item *item) {
+        return builder_is_vouched(b, item) || witness_saw(b->in->witness, item->key) ||
+               guard_version_gone(b->in->scope, item->key, b->in->modules);
+}

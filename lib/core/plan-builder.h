@@ -40,6 +40,10 @@ const struct change *builder_find_change(const struct builder *b, const char *ke
 /* change may be NULL. */
 bool builder_is_put(const struct builder *b, const struct change *change);
 bool builder_is_running(const struct builder *b, const struct item *item);
+/* The administrator was shown this very removal, and agreed. */
+bool builder_is_vouched(const struct builder *b, const struct item *item);
+/* Somebody saw it go on the source, or its kernel is uninstalled, or it is vouched for. */
+bool builder_was_seen(const struct builder *b, const struct item *item);
 /* Whether the entry with this index gets another text. */
 bool builder_is_rewritten(const struct builder *b, size_t index);
 

@@ -10,9 +10,21 @@
 #include <errno.h>
 #include <string.h>
 
-static bool was_seen(const struct builder *b, const struct item *item) {
-        return b->in->prune || witness_saw(b->in->witness, item->key) ||
-               guard_version_gone(b->in->scope, item->key, b->in->modules);
+/* A file that an entry of the source names, and whose kernel is still installed, is not given up:
+ * it is being made anew, as an initrd is for minutes. */
+static bool is_awaited(const struct builder *b, const struct item *item) {
+        const struct manifest *source = b->in->source;
+
+        if (item->type != ITEM_FILE ||
+            guard_version_gone(b->in->scope, item->key, b->in->modules) ||
+            builder_is_vouched(b, item))
+                return false;
+        for (size_t i = 0; i < source->n; i++)
+                for (size_t k = 0; item_is_entry(&source->items[i]) && k < source->items[i].refs.n;
+                     k++)
+                        if (relpath_equal(source->items[i].refs.items[k], item->path))
+                                return true;
+        return false;
 }
 
 static int decide(struct builder *b) {
@@ -33,7 +45,9 @@ static int decide(struct builder *b) {
                         continue;
                 }
                 running = builder_is_running(b, item);
-                if (!running && was_seen(b, item)) {
+                if (!running && is_awaited(b, item))
+                        continue;
+                if (!running && builder_was_seen(b, item)) {
                         b->when[i] = REMOVE_LATE;
                         continue;
                 }

@@ -55,9 +55,14 @@ static void mark_early(struct builder *b, const char *key) {
                         b->when[i] = REMOVE_EARLY;
 }
 
+/* What boots goes only if somebody saw it go: a flipped bit in a directory makes a file of it. */
+static bool may_go_early(const struct builder *b, const struct item *item) {
+        return !builder_is_running(b, item) && (!item_is_entry(item) || builder_was_seen(b, item));
+}
+
 static bool early_is_allowed(const struct builder *b, size_t complete_now) {
         for (size_t i = 0; i < b->in->target->n; i++)
-                if (b->when[i] == REMOVE_EARLY && builder_is_running(b, &b->in->target->items[i]))
+                if (b->when[i] == REMOVE_EARLY && !may_go_early(b, &b->in->target->items[i]))
                         return false;
         return complete_now == 0 || builder_count_complete_left(b) > 0;
 }

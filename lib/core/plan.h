@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/attr.h"
+#include "base/pathset.h"
 #include "core/baseline.h"
 #include "core/diff.h"
 #include "core/finding.h"
@@ -39,15 +40,17 @@ struct plan_input {
         const struct scope *scope;
         const struct manifest *source;
         const struct manifest *target;
-        const struct diff *diff;       /* without CHANGE_COMPARE */
+        const struct diff *diff;       /* a CHANGE_COMPARE that is left: the source's file cannot be
+                                          read, and nothing is done about it */
         const struct strlist *modules; /* the names in /lib/modules */
         const struct witness *witness;
-        const char *newest;   /* the newest kernel: guard 5 has passed */
-        const char *running;  /* the running kernel's version; "" if unknown */
-        bool source_complete; /* guard 7: every directory and entry could be read */
-        bool prune;           /* the administrator vouches for every removal */
-        bool fat;             /* the target's file system is FAT */
-        uint64_t free;        /* bytes in whole clusters */
+        const char *newest;            /* the newest kernel: guard 5 has passed */
+        const char *running;           /* the running kernel's version; "" if unknown */
+        bool source_complete;          /* guard 7: every directory and entry could be read */
+        const struct pathset *vouched; /* removals that the administrator agreed to, as paths on the
+                                          target; with "" in it: to every one. NULL: none */
+        bool fat;                      /* the target's file system is FAT */
+        uint64_t free;                 /* bytes in whole clusters */
         uint32_t cluster;
 };
 

@@ -84,19 +84,35 @@ static int put_open_target(struct put *put, int target, const char *path,
         return 0;
 }
 
-/* What cannot be flushed needs no flush: a read-only file system. */
-static int put_flush_source(int source) {
-        int r = io_fsync(source);
+/*
+ * What cannot be flushed needs no flush: a read-only file system. Piece by piece, with a sign of life
+ * after each: a slow source is no dead target. An error of a piece is not told again by fsync().
+ */
+static int put_flush_source(const struct apply *apply, int source, off_t size) {
+        const unsigned wait =
+                SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+        int r;
 
+        for (off_t at = 0; at < size; at += (off_t) APPLY_BUFFER_SIZE) {
+                if (sync_file_range(source, at, (off_t) APPLY_BUFFER_SIZE, wait) < 0) {
+                        if (errno == EIO || errno == ENOSPC)
+                                return -errno;
+                        break;
+                }
+                if (apply->hooks.on_progress &&
+                    apply->hooks.on_progress(0, apply->hooks.userdata) != 0)
+                        return -ECANCELED;
+        }
+        r = io_fsync(source);
         return r == -EINVAL || r == -EROFS ? 0 : r;
 }
 
-static int put_open_source(struct put *put, int source, const char *path,
+static int put_open_source(struct put *put, const struct apply *apply, const char *path,
                            struct apply_result *result) {
         int r;
 
         put->source_path = path;
-        put->source = tree_openat(source, path, O_RDONLY, 0);
+        put->source = tree_openat(apply->source, path, O_RDONLY, 0);
         if (put->source < 0)
                 return put_source_failed(result, "open", put->source);
         if (fstat(put->source, &put->before) < 0)
@@ -105,7 +121,9 @@ static int put_open_source(struct put *put, int source, const char *path,
                 return APPLY_SOURCE_CHANGED;
         if (tree_is_open_for_writing(put->source))
                 return APPLY_SOURCE_BUSY;
-        r = put_flush_source(put->source);
+        r = put_flush_source(apply, put->source, put->before.st_size);
+        if (r == -ECANCELED)
+                return APPLY_STOPPED;
         if (r < 0)
                 return put_source_failed(result, "fsync", r);
         if (fstat(put->source, &put->before) < 0)
@@ -195,7 +213,7 @@ int apply_put(struct apply *apply, const char *source_path, const char *target_p
         r = put_open_target(&put, apply->target, target_path, ret_result);
         if (r != 0)
                 return r;
-        r = put_open_source(&put, apply->source, source_path, ret_result);
+        r = put_open_source(&put, apply, source_path, ret_result);
         if (r != 0)
                 return r;
         ret_result->source = put_stat(&put.before);

@@ -118,3 +118,16 @@ int apply_mkdir(struct apply *apply, const char *path, struct apply_result *ret_
                 r = io_fsync(directory);
         return r < 0 ? apply_target_failed(ret_result, "fsync", r) : 0;
 }
+
+int apply_flush_parent(int target, const char *path, struct apply_result *ret_result) {
+        _cleanup_close_ int directory = -1;
+        int r;
+
+        *ret_result = (struct apply_result){ 0 };
+        r = apply_open_parent(target, path, &directory);
+        if (r == -ENOENT || r == -ENOTDIR)
+                return 0;
+        if (r == 0)
+                r = io_fsync(directory);
+        return r < 0 ? apply_target_failed(ret_result, "fsync", r) : 0;
+}

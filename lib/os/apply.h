@@ -77,6 +77,9 @@ _must_check_ int apply_unlink(struct apply *apply, const char *path,
 _must_check_ int apply_mkdir(struct apply *apply, const char *path,
                              struct apply_result *ret_result);
 
+/* Flushes the directory that path lies in. One that is gone is no error. 0, APPLY_TARGET_ERROR or < 0. */
+_must_check_ int apply_flush_parent(int target, const char *path, struct apply_result *ret_result);
+
 /* Removes an empty directory. One that is gone, or not empty, is no error. */
 _must_check_ int apply_rmdir(struct apply *apply, const char *path,
                              struct apply_result *ret_result);

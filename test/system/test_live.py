@@ -457,6 +457,19 @@ def scenario_changes_during_a_round(m):
     m.wait_mirrored()
 
 
+@scenario()
+def scenario_removed_during_a_round(m):
+    """What is seen removed while a round is at work is not forgotten at its end: the next one knows
+    that somebody saw it go."""
+    d = begin(m, "6.9.1", "6.9.2", config=FAST, wrap=SLOW_DISK)
+    path = f"{m.token}/6.9.2/big.img"
+    write_random(f"{m.root}/{path}", 3, "big")
+    wait_until(lambda: copying(m, path), 10, "the copy begins")
+    m.remove_kernel("6.9.1", modules=False)
+    m.wait_mirrored()
+    expect(told(d, "extra") == 0, f"{d.log}")
+
+
 # -- time stamps prove nothing
 
 @scenario()
@@ -613,3 +626,21 @@ def scenario_sighup_during_a_round(m):
     m.wait_mirrored(scope=m.scope() + ["loader/loader.conf"])
     d.wait_idle()
     expect_once(d, "drift", "linux")
+
+
+@scenario()
+def scenario_sighup_with_events_pending(m):
+    """A round that a signal or a mount begins counts all events that were there before it: what was
+    seen to go is not reported as an extra."""
+    d = begin(m, "6.9.1", "6.9.2", "6.9.3", config=FAST)
+    for version in ("6.9.1", "6.9.2"):
+        d.signal(signal.SIGSTOP)
+        m.remove_kernel(version, modules=False)
+        d.signal(signal.SIGHUP)
+        if version == "6.9.2":
+            m.umount("b")
+            m.mount("b")
+        d.signal(signal.SIGCONT)
+        m.wait_mirrored()
+        d.wait_idle()
+    expect(told(d, "extra") == 0, f"{d.log}")

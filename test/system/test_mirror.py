@@ -522,6 +522,23 @@ def scenario_guard_7_unreadable_entry(m):
 
 
 @scenario()
+def scenario_guard_7_doubt_ends(m):
+    """After an error the next round looks at everything, which clears the doubt: the removals that
+    were frozen are done then."""
+    synced(m, "6.9.1", "6.9.2", "6.9.3")
+    directory = f"{m.root}/{m.token}/6.9.2"
+    d = m.start(wrap=[  # two calls for the watches, the third one is the scan's
+        "strace", "-f", "-qq", "-o", "/dev/null", "-P", directory, "-e", "trace=getdents64",
+        "-e", "inject=getdents64:error=EIO:when=3"])
+    wait_told(d, "source-unreadable", f"{m.token}/6.9.2")
+    d.wait_idle()
+    expect("6.9.2" in names(m, "b", m.token), "unreadable is not absent")
+    m.remove_kernel("6.9.1", modules=False)
+    m.wait_mirrored()
+    expect_once(d, "source-unreadable")
+
+
+@scenario()
 def scenario_guard_7_source_fails_a_flush(m):
     """A disk that is gone may still list names: before anything is removed it must answer a flush.
     """
@@ -679,6 +696,23 @@ def scenario_counter_blessing(m):
     m.wait_mirrored()
     d.wait_idle()
     m.assert_mirrored(scope=["loader/entries/", "EFI/Linux/", "efi/Linux/"])
+
+
+@scenario(size=ROOM)
+def scenario_counter_blessing_does_not_fit(m):
+    """A blessed UKI needs room for a second copy: without it the old name stays, for it boots as
+    well, and the rest is done."""
+    bound(m, "6.9.1")
+    m.add_uki("6.9.2", counter=3, mb=2)
+    m.run("sync", check=0)
+    m.fill("b", leave=1 << 20)
+    uki = f"{m.root}/EFI/Linux/{m.token}-6.9.2"
+    os.rename(f"{uki}+3.efi", f"{uki}.efi")
+    write(f"{payload(m, '6.9.1')}/small", "small")
+    result = m.run("sync", check=1)
+    expect(status_of(result, "target-full"), f"{result}")
+    expect(names(m, "b", "EFI/Linux") == [f"{m.token}-6.9.2+3.efi"], names(m, "b", "EFI/Linux"))
+    m.assert_mirrored(scope=[f"{m.token}/"])
 
 
 @scenario()

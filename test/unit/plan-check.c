@@ -164,6 +164,7 @@ static void settle(struct run *run) {
 }
 
 static void run_start(struct run *run, struct world *world) {
+        struct pathset everything = PATHSET_INIT;
         struct plan_input input;
 
         *run = (struct run){ .world = world, .at = SIZE_MAX };
@@ -178,6 +179,7 @@ static void run_start(struct run *run, struct world *world) {
                 assert_int_equal(witness_add(&run->witness, world->seen.items[i]), 0);
         witness_forget_present(&run->witness, &run->source);
 
+        everything.paths = (struct strlist){ (char *[]){ (char *) "" }, 1, 0 };
         input = (struct plan_input){
                 .scope = &world->scope,
                 .source = &run->source,
@@ -188,7 +190,7 @@ static void run_start(struct run *run, struct world *world) {
                 .newest = guard_newest_kernel(&world->modules),
                 .running = world->running,
                 .source_complete = world->source_complete,
-                .prune = world->prune,
+                .vouched = world->prune ? &everything : NULL,
                 .fat = world->fat,
                 .free = world->free,
                 .cluster = world->cluster,

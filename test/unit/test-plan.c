@@ -359,10 +359,37 @@ static const struct plan_case cases[] = {
                          "unlink loader/entries/.bootsync-22.tmp\n",
         },
         {
+                .name = "a file in the way that an entry names stays: nobody saw it go",
+                .source = KERNEL("6.9.1") "$/x/y 5\n",
+                .target = KERNEL("6.9.1") "$/x 5\nloader/entries/$-6.8.1.conf -> $/x\n",
+                .modules = "6.9.1 6.8.1",
+                .found = "1203 $/x\n1201 loader/entries/$-6.8.1.conf\n",
+        },
+        {
+                .name = "a directory in the way that an entry names stays: a flipped bit makes a "
+                        "file",
+                .source = KERNEL("6.9.1") "$/6.8.1 0\n",
+                .target = KERNEL("6.9.1") KERNEL("6.8.1"),
+                .modules = "6.9.1 6.8.1",
+                .found = "1203 $/6.8.1\n1201 $/6.8.1/initrd\n1201 $/6.8.1/linux\n"
+                         "1201 loader/entries/$-6.8.1.conf\n",
+        },
+        {
+                .name = "an initrd is made anew: the target keeps its own, and the entry",
+                .source = KERNEL(
+                        "6.9.1") "$/6.8.1/linux 100\n"
+                                 "loader/entries/$-6.8.1.conf -> $/6.8.1/linux $/6.8.1/initrd\n",
+                .target = KERNEL("6.9.1") KERNEL("6.8.1"),
+                .modules = "6.9.1 6.8.1",
+                .seen = "$/6.8.1/initrd",
+                .found = "2001 loader/entries/$-6.8.1.conf\n",
+        },
+        {
                 .name = "a file in the way of a directory",
                 .source = KERNEL("6.9.1") "$/x/y 5\n",
                 .target = KERNEL("6.9.1") "$/x 5\nloader/entries/$-6.8.1.conf -> $/x\n",
                 .modules = "6.9.1 6.8.1",
+                .seen = "loader/entries/$-6.8.1.conf",
                 .steps = "unlink loader/entries/$-6.8.1.conf\n"
                          "unlink $/x\n"
                          "mkdir $/x\n"
