@@ -224,11 +224,11 @@ int round_start(struct round *round, unsigned flags, const struct pathset *paths
         r = look_at_source(round, paths, &findings);
         if (r < 0)
                 return r;
-        /* What was gone by now has its event in the queue: who saw it go must be known. */
-        (void) round->hooks->is_dirty("", round->userdata);
         held = report_source(round, &findings);
         if (r == ROUND_LOST)
                 return r;
+        /* What was gone by now has its event in the queue: who saw it go must be known. */
+        (void) round->hooks->is_dirty("", round->userdata);
         r = mark_targets(round, paths);
         if (r < 0)
                 return r;

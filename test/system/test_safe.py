@@ -427,7 +427,7 @@ def scenario_killed_at_each_call(m):
     bound(m, "6.9.1", "6.9.2")
     for call, numbers in (("fsync", (1, 2, 5, 9)), ("renameat", (1, 3)), ("write", (4, 9)),
                           ("unlinkat", (1, 3)), ("mkdirat", (1,)), ("utimensat", (2,))):
-        for number in numbers:
+        for number in numbers if m.fs == "ext4" else numbers[-1:]:  # slow in user-mode Linux
             empty(m.esp("b"))
             small(m, "6.9.1", where=m.esp("b"), seed=9)
             small(m, "6.8.1", where=m.esp("b"))
@@ -496,7 +496,8 @@ def scenario_lock_file_replaced(m):
     bound(m, "6.9.1")
     write("/tmp/victim", "must stay")
     os.makedirs("/run/bootsync", exist_ok=True)
-    os.path.exists("/run/bootsync/lock") and os.unlink("/run/bootsync/lock")
+    if os.path.exists("/run/bootsync/lock"):
+        os.unlink("/run/bootsync/lock")
     os.symlink("/tmp/victim", "/run/bootsync/lock")
     expect("cannot be locked" in m.run("sync", check=1).stderr, "a link")
     expect(open("/tmp/victim", encoding="ascii").read() == "must stay", "written through a link")
@@ -752,7 +753,7 @@ def scenario_full_or_read_only_midway(m):
 # -- the source's disk dies (TESTING.md: a failing source disk)
 
 def verdict_of_round(m, before, what):
-    """A round with a disk that fails: nothing is lost on the others, and the exit status says it."""
+    """A round with a disk that fails: nothing is lost on the others, the exit status says it."""
     result = m.run("sync")
     expect(result.status != 0, f"{what}: it says that all is well: {result}")
     for x, was in before.items():

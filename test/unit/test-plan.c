@@ -382,7 +382,7 @@ static const struct plan_case cases[] = {
                 .target = KERNEL("6.9.1") KERNEL("6.8.1"),
                 .modules = "6.9.1 6.8.1",
                 .seen = "$/6.8.1/initrd",
-                .found = "2001 loader/entries/$-6.8.1.conf\n",
+                .found = "2001 loader/entries/$-6.8.1.conf $/6.8.1/initrd\n",
         },
         {
                 .name = "a file in the way of a directory",
@@ -534,6 +534,7 @@ static const struct plan_case cases[] = {
                 .target = KERNEL("6.9.1") "$/x 1\nloader/entries/$-6.8.1.conf -> $/x\n"
                                           "loader/entries/$-6.8.1+3.conf -> $/x\n",
                 .modules = "6.9.1 6.8.1",
+                .prune = true,
                 .steps = "unlink loader/entries/$-6.8.1+3.conf\n"
                          "unlink loader/entries/$-6.8.1.conf\n"
                          "unlink $/x\n"
@@ -572,6 +573,7 @@ static const struct plan_case cases[] = {
                                           "loader/entries/$-6.8.2.conf -> $/z $/z $/z\n",
                 .target = KERNEL("6.9.1") "$/x 1\nloader/entries/$-6.8.1.conf -> $/x $/x $/x\n"
                                           "$/z 1\n",
+                .prune = true,
                 .modules = "6.9.1 6.8.1 6.8.2",
                 .free = 50,
                 .found = "1001\n",
