@@ -35,9 +35,19 @@ static int note_change(struct daemon *d, const char *path) {
         return r < 0 ? r : settle_add(&d->settle, path, waiter_now());
 }
 
+/* A state: it lasts until the watches are set anew, which every look at everything tries. */
+static void note_gap(struct daemon *d, int message, const char *path, int error) {
+        const struct finding gap = { .kind = (enum finding_kind) message,
+                                     .path = (char *) path,
+                                     .other = (char *) "",
+                                     .error = error };
+
+        d->watch_gaps = true;
+        report_finding(d->report, REPORT_WATCH, 0, &gap);
+}
+
 static int on_news(enum watch_news news, const char *path, int error, void *userdata) {
         struct daemon *d = userdata;
-        struct message_args args = { .path = path, .error = error };
         int r;
 
         switch (news) {
@@ -48,19 +58,17 @@ static int on_news(enum watch_news news, const char *path, int error, void *user
         case WATCH_WRITING:
                 return note_change(d, path);
         case WATCH_OVERFLOW:
-                report_message(d->report, MESSAGE_OVERFLOW, 0, args);
+                report_message(d->report, MESSAGE_OVERFLOW, 0, (struct message_args){ 0 });
                 settle_add_all(&d->settle, waiter_now());
                 d->rewatch = true;
                 return distrust(d, "");
         case WATCH_UNMOUNTED:
                 return 0; /* the mount table tells the same, and more */
         case WATCH_LIMIT:
-                report_message(d->report, MESSAGE_WATCH_LIMIT, 0, args);
-                d->watch_gaps = true;
+                note_gap(d, MESSAGE_WATCH_LIMIT, path, 0);
                 return 0;
         case WATCH_ERROR:
-                report_message(d->report, MESSAGE_WATCH_ERROR, 0, args);
-                d->watch_gaps = true;
+                note_gap(d, MESSAGE_WATCH_ERROR, path, error);
                 return 0;
         }
         return 0;
@@ -82,7 +90,11 @@ static int start_watch(struct daemon *d) {
         r = source_open(&d->mirror.source, &root);
         if (r != 0)
                 return r < 0 ? r : 0;
-        return watch_start(d->watch, root, &d->mirror.source.scope, on_news, d);
+        d->watch_gaps = false;
+        report_begin(d->report, REPORT_WATCH);
+        r = watch_start(d->watch, root, &d->mirror.source.scope, on_news, d);
+        report_end(d->report, REPORT_WATCH);
+        return r;
 }
 
 int daemon_watch_anew(struct daemon *d) {
@@ -312,7 +324,6 @@ int daemon_watch_scope(struct daemon *d) {
         /* what could not be watched may be by now */
         if (r < 0 || (!changed && !(d->watch_gaps && (d->flags & ROUND_ALL))))
                 return r;
-        d->watch_gaps = false;
         return start_watch(d);
 }
 

@@ -215,10 +215,12 @@ void report_forget(struct report *report, char topic) {
         report_end(report, topic);
 }
 
-/* An extra file, or a repaired one, keeps nothing from being mirrored. */
+/* An extra file, or a repaired one, keeps nothing from being mirrored; nor does what is found by the
+ * rescan only. */
 static bool is_problem(enum finding_kind kind) {
         return kind != FINDING_EXTRA && kind != FINDING_RUNNING_KERNEL && kind != FINDING_DRIFT &&
-               kind != FINDING_CHANGED;
+               kind != FINDING_CHANGED && (int) kind != MESSAGE_WATCH_LIMIT &&
+               (int) kind != MESSAGE_WATCH_ERROR;
 }
 
 static struct seen *find_seen(struct report *report, char topic, uint64_t hash) {

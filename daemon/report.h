@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #define REPORT_SOURCE '@'
+#define REPORT_WATCH '%' /* what cannot be watched */
 #define REPORT_FILES '#' /* found by the workers, but true of the source, or of ourselves */
 
 struct report;

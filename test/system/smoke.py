@@ -98,7 +98,7 @@ def scenario_names_of_partitions(m):
         expect(os.path.realpath(found) == os.path.realpath(m.device(x)), f"findfs: {found}")
         number = f"{os.major(m.devno(x))}:{os.minor(m.devno(x))}"
         text = open(f"/run/udev/data/b{number}", encoding="ascii").read()
-        expect(text == f"E:ID_PART_ENTRY_UUID={m.partuuid(x)}\n", text)
+        expect(text == f"I:1\nE:ID_PART_ENTRY_UUID={m.partuuid(x)}\n", text)
         expect(os.path.isdir(f"/sys/dev/block/{number}/"), "sysfs by device number")
     m.pull_disk("b")
     expect(not os.path.exists(f"/sys/dev/block/{number}"), "pulled")
