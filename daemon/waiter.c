@@ -60,6 +60,8 @@ int waiter_watch(struct waiter *waiter, const char *directory) {
 
                 if (inotify_add_watch(waiter->inotify, path[0] ? path : "/", WATCH_MASK) >= 0)
                         return 0;
+                if (errno == ENOSPC) /* no watch is left: the mount table still wakes us */
+                        return 0;
                 if ((errno != ENOENT && errno != ENOTDIR) || !slash)
                         return -errno;
                 *slash = '\0';
