@@ -37,13 +37,9 @@ static int note_change(struct daemon *d, const char *path) {
 
 /* A state: it lasts until the watches are set anew, which every look at everything tries. */
 static void note_gap(struct daemon *d, int message, const char *path, int error) {
-        const struct finding gap = { .kind = (enum finding_kind) message,
-                                     .path = (char *) path,
-                                     .other = (char *) "",
-                                     .error = error };
-
         d->watch_gaps = true;
-        report_finding(d->report, REPORT_WATCH, 0, &gap);
+        report_state(d->report, REPORT_WATCH, 0, message,
+                     (struct message_args){ .path = path, .error = error });
 }
 
 static int on_news(enum watch_news news, const char *path, int error, void *userdata) {

@@ -271,6 +271,16 @@ void report_finding(struct report *report, char topic, char letter, const struct
         seen->problem = is_problem(finding->kind);
 }
 
+void report_state(struct report *report, char topic, char letter, int message,
+                  struct message_args args) {
+        const struct finding finding = { .kind = (enum finding_kind) message,
+                                         .path = (char *) (args.path ? args.path : ""),
+                                         .other = (char *) (args.other ? args.other : ""),
+                                         .error = args.error };
+
+        report_finding(report, topic, letter, &finding);
+}
+
 size_t report_problems(const struct report *report, char topic) {
         size_t n = 0;
 

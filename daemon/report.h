@@ -45,6 +45,9 @@ void report_end(struct report *report, char topic);
 void report_forget(struct report *report, char topic);
 /* Names a state of the topic, with what holds it; it is said if it is new. */
 void report_finding(struct report *report, char topic, char letter, const struct finding *finding);
+/* The same for a state that is a message of the daemon's own: path, other and error are taken. */
+void report_state(struct report *report, char topic, char letter, int message,
+                  struct message_args args);
 /* How many states of the topic hold that keep something from being mirrored. */
 size_t report_problems(const struct report *report, char topic);
 size_t report_all_problems(const struct report *report);

@@ -33,10 +33,6 @@ struct round {
         sd_event_source *hung[ROLES_MEMBERS];
 };
 
-/* Says a message of the daemon's own that is a state of the target: once, until it was up to date
- * again. */
-void round_report_state(struct round *round, struct target *target, int message, const char *other);
-
 /* How long to wait after so many failures in a row. Microseconds. */
 uint64_t round_retry_delay(const struct round *round, unsigned failures);
 

@@ -14,15 +14,6 @@
 #define RETRY_MIN (10 * USEC_PER_SEC)
 #define RETRY_DOUBLINGS_MAX 10
 
-void round_report_state(struct round *round, struct target *target, int message,
-                        const char *other) {
-        const struct finding finding = { .kind = (enum finding_kind) message,
-                                         .path = (char *) "",
-                                         .other = (char *) (other ? other : "") };
-
-        report_finding(round->mirror->report, target->letter, target->letter, &finding);
-}
-
 uint64_t round_retry_delay(const struct round *round, unsigned failures) {
         uint64_t limit = round->mirror->config.rescan_interval, delay = RETRY_MIN;
 
@@ -152,12 +143,9 @@ void round_store_baseline(struct round *round, struct target *target) {
                 return;
         r = target_store(target, round->mirror->source.uuid);
         if (r < 0 && buf_appendf(&path, "/var/lib/bootsync/%s.base", target->uuid) == 0) {
-                const struct finding finding = { .kind = (enum finding_kind) MESSAGE_STATE_FAILED,
-                                                 .path = path.data,
-                                                 .other = (char *) "",
-                                                 .error = -r };
-
-                report_finding(round->mirror->report, REPORT_FILES, target->letter, &finding);
+                report_state(round->mirror->report, REPORT_FILES, target->letter,
+                             MESSAGE_STATE_FAILED,
+                             (struct message_args){ .path = buf_string(&path), .error = -r });
         }
 }
 

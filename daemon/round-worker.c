@@ -40,7 +40,9 @@ static void report_death(struct round *round, struct target *target, const sigin
         else
                 r = buf_appendf(&text, "%s", strsignal(si->si_status));
         if (r == 0)
-                round_report_state(round, target, MESSAGE_WORKER_DIED, buf_string(&text));
+                report_state(round->mirror->report, target->letter, target->letter,
+                             MESSAGE_WORKER_DIED,
+                             (struct message_args){ .other = buf_string(&text) });
 }
 
 /* ---- Messages ---- */
@@ -248,6 +250,14 @@ static int supervise(struct round *round) {
         return r < 0 ? r : 0;
 }
 
+/* Where nothing was agreed to, nothing is pruned, and guard 9 holds. */
+static const struct pathset *find_vouched(const struct round *round, const struct target *target) {
+        const struct pathset *all = round->mirror->vouched;
+        size_t member = (size_t) (target->letter - 'a');
+
+        return all && all[member].paths.n > 0 ? &all[member] : NULL;
+}
+
 int round_start_worker(struct round *round, struct target *target) {
         _cleanup_buf_ struct buf path = BUF_INIT;
         struct worker_job job = {
@@ -256,8 +266,7 @@ int round_start_worker(struct round *round, struct target *target) {
                 .target = target,
                 .dry = (round->flags & ROUND_DRY) != 0,
                 .tell_steps = (round->flags & ROUND_TELL) != 0,
-                .vouched = round->mirror->vouched ? &round->mirror->vouched[target->letter - 'a']
-                                                  : NULL,
+                .vouched = find_vouched(round, target),
         };
         int r;
 

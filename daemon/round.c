@@ -208,7 +208,8 @@ int round_worker_ended(struct round *round) {
 int round_worker_hung(struct round *round) {
         struct target *target = mirror_target(round->mirror, round->progress.letter);
 
-        round_report_state(round, target, MESSAGE_TARGET_HUNG, NULL);
+        report_state(round->mirror->report, target->letter, target->letter, MESSAGE_TARGET_HUNG,
+                     (struct message_args){ 0 });
         round_set_failed(round, target, TARGET_HUNG);
         target->retry = 0; /* the end of the worker says when */
         return next_target(round);

@@ -93,6 +93,19 @@ def install(m, *versions, **given):
         small(m, version, where=m.esp(m.booted), **given)
 
 
+def bound(m, *versions, **given):
+    """Kernels on the booted ESP, which is bound: for verbs."""
+    install(m, *versions, **given)
+    m.run("bind", check=0)
+
+
+def synced(m, *versions, **given):
+    """The same, and mirrored; nothing runs."""
+    bound(m, *versions, **given)
+    m.run("sync", check=0)
+    m.assert_mirrored()
+
+
 def begin(m, *versions, **given):
     """The same, and a daemon that has mirrored all of it and is quiet."""
     install(m, *versions)

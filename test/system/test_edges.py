@@ -75,6 +75,27 @@ def scenario_prune_removes_what_it_showed(m):
     expect("stray" not in left and "later" in left, f"{left} {out.decode()}")
 
 
+@scenario(esps="abc")
+def scenario_prune_is_for_the_target_it_showed(m):
+    """A newer kernel that comes to an ESP of which nothing was listed refuses that ESP still."""
+    install(m)
+    m.run("bind", check=0)
+    m.run("sync", check=0)
+    write(f"{payload(m, '6.9.1', 'b')}/stray", "x")
+    with subprocess.Popen([m.binary, "sync", "--prune"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        out = b""
+        while b"[y/N]" not in out:
+            out += os.read(process.stdout.fileno(), 4096)
+        small(m, "6.10.0", where=m.esp("c"))
+        shutil.rmtree("/lib/modules/6.10.0")
+        write(f"{payload(m, '6.9.1')}/new", "x")
+        out += process.communicate(b"y\n", timeout=30)[0]
+    expect(process.returncode == 1 and b"holds the kernel 6.10.0" in out, out.decode())
+    expect("new" not in names(m, "c", f"{m.token}/6.9.1"), "the refused ESP was written to")
+    expect("stray" not in names(m, "b", f"{m.token}/6.9.1"), "what was agreed to is still there")
+
+
 @scenario()
 def scenario_prune_complains_once(m):
     """The settings are read for the list and for the deed; what is wrong with them is said once."""

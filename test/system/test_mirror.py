@@ -13,19 +13,6 @@ from scenes import *
 ROOM = 40 << 20  # a small ESP: quickly filled
 
 
-def bound(m, *versions, **given):
-    """Kernels on the booted ESP, which is bound: for verbs."""
-    install(m, *versions, **given)
-    m.run("bind", check=0)
-
-
-def synced(m, *versions, **given):
-    """The same, and mirrored; nothing runs."""
-    bound(m, *versions, **given)
-    m.run("sync", check=0)
-    m.assert_mirrored()
-
-
 def steps(m, x="b"):
     """What `diff` would do to ESP x, as [(verb, path)]."""
     found = re.findall(rf"^{m.esp(x)}: (write|remove directory|remove|make directory) (\S+)",

@@ -49,19 +49,6 @@ def injected(call, what, path=None, number=None):
             "-e", f"inject={call}:{what}{when}"]
 
 
-def bound(m, *versions, **given):
-    """Kernels on the booted ESP, which is bound: for verbs."""
-    install(m, *versions, **given)
-    m.run("bind", check=0)
-
-
-def synced(m, *versions, **given):
-    """The same, and mirrored; nothing runs."""
-    bound(m, *versions, **given)
-    m.run("sync", check=0)
-    m.assert_mirrored()
-
-
 def memory_of(m, x="b"):
     """The file that remembers ESP x."""
     return f"{MEMORY}/{m.partuuid(x)}.base"
